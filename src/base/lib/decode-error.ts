@@ -1,0 +1,7 @@
+/**
+ * Bytes or text from outside that do not follow their format. Codecs throw it; the edge that took the input
+ * (a peer's connection, an RPC call, a file reader) catches it and turns it into a verdict for the sender.
+ */
+export class DecodeError extends Error {
+  override readonly name = "DecodeError";
+}
