@@ -10,7 +10,7 @@ export interface FuzzTarget {
 
 /** A mutation of one of the seeds: bits flipped, bytes set, cut, repeated, spliced, or lengths inflated. */
 export function mutate(seeds: readonly Uint8Array[], random: SeededRandom): Uint8Array {
-  let bytes = (seeds[random.below(seeds.length)] ?? new Uint8Array(0)).slice();
+  let bytes: Uint8Array = (seeds[random.below(seeds.length)] ?? new Uint8Array(0)).slice();
   const rounds = 1 + random.below(6);
   for (let i = 0; i < rounds; i++) bytes = mutateOnce(bytes, seeds, random);
   return bytes;
