@@ -14,7 +14,9 @@ import type {
   PeerInfo,
 } from "./peer-info.ts";
 
-/** The node's peers, as doors and wiring see them. */
+/**
+ * The node's peers, as doors and wiring see them. `PeerManager` (peer-manager.ts) is the one implementation.
+ */
 export interface PeerControl {
   readonly options: PeerOptions;
   /** `/Satoshi:29.0.0/Freehold:x.y.z(comments)/` */
