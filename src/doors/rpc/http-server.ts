@@ -1,0 +1,212 @@
+/**
+ * HTTP in front of the dispatcher: addresses that may connect, credentials, limits. As Core's httpserver.cpp and
+ * httprpc.cpp. Listens where it is told to; the caller decides that this is loopback.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { BlockList, isIP, type Socket } from "node:net";
+import type { Logger } from "#base/lib/logger.ts";
+import type { Credentials } from "./credentials.ts";
+import { ForbiddenMethod, type RpcDispatcher } from "./dispatcher.ts";
+
+/** Core's MAX_SIZE for a request body. */
+const MAX_BODY = 0x0200_0000;
+/** A wrong password costs the guesser this much time, in ms. */
+const WRONG_PASSWORD_DELAY = 250;
+
+export interface RpcServerOptions {
+  /** Addresses to listen on. */
+  readonly binds: readonly { readonly host: string; readonly port: number }[];
+  /** Subnets allowed beyond loopback, as `10.0.0.0/8`, `10.0.0.0/255.0.0.0` or one address. */
+  readonly allow: readonly string[];
+  /** Calls served at once (-rpcthreads) and waiting beyond that (-rpcworkqueue). */
+  readonly threads: number;
+  readonly workQueue: number;
+  /** Seconds a connection may idle (-rpcservertimeout). */
+  readonly timeout: number;
+}
+
+/** Parses a subnet of -rpcallowip; `undefined` when it is none. */
+export function parseSubnet(
+  text: string,
+): { address: string; prefix: number; family: "ipv4" | "ipv6" } | undefined {
+  const [address = "", mask] = text.split("/", 2);
+  const version = isIP(address);
+  if (version === 0) return undefined;
+  const family = version === 4 ? "ipv4" : "ipv6";
+  const full = version === 4 ? 32 : 128;
+  if (mask === undefined) return { address, prefix: full, family };
+  if (/^\d+$/.test(mask)) return Number(mask) <= full ? { address, prefix: Number(mask), family } : undefined;
+  if (version !== 4 || isIP(mask) !== 4) return undefined;
+  const bits = mask
+    .split(".")
+    .map((byte) => Number(byte).toString(2).padStart(8, "0"))
+    .join("");
+  return /^1*0*$/.test(bits)
+    ? { address, prefix: bits.indexOf("0") < 0 ? 32 : bits.indexOf("0"), family }
+    : undefined;
+}
+
+export class RpcServer<Context> {
+  readonly #options: RpcServerOptions;
+  readonly #dispatcher: RpcDispatcher<Context>;
+  readonly #credentials: Credentials;
+  readonly #log: Logger;
+  readonly #allowed = new BlockList();
+  readonly #servers: Server[] = [];
+  readonly #stopping = new AbortController();
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(
+    options: RpcServerOptions,
+    dependencies: { dispatcher: RpcDispatcher<Context>; credentials: Credentials; log: Logger },
+  ) {
+    this.#options = options;
+    this.#dispatcher = dependencies.dispatcher;
+    this.#credentials = dependencies.credentials;
+    this.#log = dependencies.log;
+    this.#allowed.addSubnet("127.0.0.0", 8, "ipv4");
+    this.#allowed.addAddress("::1", "ipv6");
+    for (const text of options.allow) {
+      const subnet = parseSubnet(text);
+      if (subnet === undefined) throw new Error(`Invalid -rpcallowip subnet specification: ${text}`);
+      this.#allowed.addSubnet(subnet.address, subnet.prefix, subnet.family);
+    }
+  }
+
+  /** Starts listening on every address; throws when none could be had. */
+  async listen(): Promise<void> {
+    for (const { host, port } of this.#options.binds) {
+      const server = createServer((request, response) => void this.#serve(request, response));
+      server.keepAliveTimeout = this.#options.timeout * 1000;
+      server.requestTimeout = this.#options.timeout * 1000;
+      server.headersTimeout = this.#options.timeout * 1000;
+      try {
+        await new Promise<void>((resolve, reject) => {
+          server.once("error", reject);
+          server.listen({ host, port }, resolve);
+        });
+        this.#servers.push(server);
+      } catch (error) {
+        this.#log.warn(`Binding RPC on address ${host} port ${port} failed: ${(error as Error).message}`);
+      }
+    }
+    if (this.#servers.length === 0) {
+      throw new Error("Unable to bind any endpoint for RPC server");
+    }
+  }
+
+  /** Port of the first listening socket, useful when 0 was asked for. */
+  get port(): number {
+    const address = this.#servers[0]?.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
+  /** Takes no new call, ends the waiting ones, lets the running ones answer, and closes every socket. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(
+      this.#servers.map(
+        (server) =>
+          new Promise<void>((resolve) => {
+            server.close(() => resolve());
+            server.closeIdleConnections();
+          }),
+      ),
+    );
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!this.#isAllowed(request.socket)) return end(response, 403, "");
+    if (request.method !== "POST") return end(response, 405, "JSONRPC server handles only POST requests");
+    const path = (request.url ?? "/").split("?", 1)[0]!;
+    const wallet = /^\/wallet\/(.+)$/.exec(path)?.[1];
+    if (path !== "/" && wallet === undefined) return end(response, 404, "");
+    const user = this.#credentials.check(request.headers.authorization);
+    if (user === undefined) return this.#refuseCredentials(request, response);
+    if (this.#running >= this.#options.threads && this.#waiting.length >= this.#options.workQueue) {
+      this.#log.warn(
+        "Request rejected because http work queue depth exceeded, it can be increased with the -rpcworkqueue= setting",
+      );
+      return end(response, 503, "Work queue depth exceeded");
+    }
+    const gone = new AbortController();
+    const signal = AbortSignal.any([gone.signal, this.#stopping.signal]);
+    response.once("close", () => gone.abort());
+    try {
+      const body = await readBody(request);
+      if (body === undefined) return end(response, 413, "");
+      await this.#turn();
+      try {
+        const caller = {
+          wallet: wallet && decodeURIComponent(wallet),
+          user,
+          signal,
+          allows: (method: string) => this.#credentials.allows(user, method),
+        };
+        const reply = await this.#dispatcher.answer(body, caller);
+        this.#send(response, reply.status, reply.body);
+      } finally {
+        this.#running--;
+        this.#waiting.shift()?.();
+      }
+    } catch (error) {
+      if (error instanceof ForbiddenMethod) end(response, 403, "");
+      else {
+        this.#log.debug("http", () => `request failed: ${String(error)}`);
+        response.destroy();
+      }
+    }
+  }
+
+  /** Waits until fewer than -rpcthreads calls run. */
+  async #turn(): Promise<void> {
+    if (this.#running >= this.#options.threads) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#running++;
+  }
+
+  #isAllowed(socket: Socket): boolean {
+    const address = socket.remoteAddress ?? "";
+    const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1];
+    if (mapped !== undefined) return this.#allowed.check(mapped, "ipv4");
+    return this.#allowed.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  }
+
+  #refuseCredentials(request: IncomingMessage, response: ServerResponse): void {
+    response.setHeader("WWW-Authenticate", 'Basic realm="jsonrpc"');
+    request.resume();
+    if (request.headers.authorization === undefined) {
+      end(response, 401, "");
+      return;
+    }
+    this.#log.warn(`ThreadRPCServer incorrect password attempt from ${request.socket.remoteAddress}`);
+    setTimeout(() => end(response, 401, ""), WRONG_PASSWORD_DELAY);
+  }
+
+  #send(response: ServerResponse, status: number, body: string): void {
+    // After stop the socket must not be kept for another call.
+    if (this.#stopping.signal.aborted) response.setHeader("Connection", "close");
+    if (status !== 204) response.setHeader("Content-Type", "application/json");
+    end(response, status, body);
+  }
+}
+
+function end(response: ServerResponse, status: number, body: string): void {
+  response.statusCode = status;
+  if (status !== 204) response.setHeader("Content-Length", Buffer.byteLength(body));
+  response.end(body);
+}
+
+/** The body as text; `undefined` when it is longer than is allowed. */
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    length += chunk.length;
+    if (length > MAX_BODY) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

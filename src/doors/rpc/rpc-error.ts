@@ -1,0 +1,41 @@
+/** Core's RPC error codes (rpc/protocol.h). */
+export const RPC_CODE = {
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internalError: -32603,
+  parseError: -32700,
+  misc: -1,
+  typeError: -3,
+  walletError: -4,
+  invalidAddressOrKey: -5,
+  outOfMemory: -7,
+  invalidParameter: -8,
+  clientNotConnected: -9,
+  clientInInitialDownload: -10,
+  databaseError: -20,
+  deserialization: -22,
+  clientNodeAlreadyAdded: -23,
+  clientNodeNotAdded: -24,
+  verifyError: -25,
+  verifyRejected: -26,
+  verifyAlreadyInUtxoSet: -27,
+  inWarmup: -28,
+  clientNodeNotConnected: -29,
+  clientInvalidIpOrSubnet: -30,
+  clientP2pDisabled: -31,
+  methodDeprecated: -32,
+  clientMempoolDisabled: -33,
+  clientNodeCapacityReached: -34,
+} as const;
+
+/** What a method answers instead of a result: a code of {@link RPC_CODE} and a text for people. */
+export class RpcError extends Error {
+  override readonly name = "RpcError";
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
