@@ -1,0 +1,47 @@
+import type { Mutex } from "#base/lib/mutex.ts";
+import type { BlockTable } from "#protocol/bitcoin/block-table.ts";
+import type { Network } from "#protocol/bitcoin/network.ts";
+import type { HeaderContext } from "#protocol/consensus/header-context.ts";
+
+/** An unspent output of the active chain. */
+export interface ChainCoin {
+  /** Satoshi. */
+  readonly amount: number;
+  readonly script: Uint8Array;
+  readonly height: number;
+  readonly coinbase: boolean;
+}
+
+/** The coins of the active chain: what is asked for is fetched first, then read at once. */
+export interface ChainCoins {
+  /** Brings the coins of these outpoints (36 bytes: txid and u32 index) into memory, where they exist. */
+  prefetch(outpoints: readonly Uint8Array[]): Promise<void>;
+  /** A coin that is in memory; `undefined` when it is spent, never was, or was not fetched. */
+  get(outpoint: Uint8Array): ChainCoin | undefined;
+}
+
+/** What the mempool needs of the chain; node/ hands it over. */
+export interface MempoolChain {
+  readonly network: Network;
+  /** The one chain-state lock. */
+  readonly lock: Mutex;
+  readonly tip: HeaderContext;
+  readonly coins: ChainCoins;
+  /** Seconds since 1970, mocked time included. */
+  now(): number;
+}
+
+/** A block that left or joined the active chain. */
+export interface ChainBlock {
+  readonly block: BlockTable;
+  /** Txids and wtxids end to end, 32 bytes each, in block order. */
+  readonly txids: Uint8Array;
+  readonly wtxids: Uint8Array;
+  readonly height: number;
+}
+
+/** One move of the tip: blocks disconnected from the tip down, then blocks connected upwards. */
+export interface ChainMove {
+  readonly disconnected: readonly ChainBlock[];
+  readonly connected: readonly ChainBlock[];
+}
