@@ -4,7 +4,7 @@
  * change the HTTP status; 2.0 replies carry one of them and are always 200, 204 for notifications.
  */
 
-import { type Json, type JsonObject, stringify } from "./json.ts";
+import { type Json, type JsonObject, stringify } from "#base/lib/json.ts";
 import { bindArguments, type RpcCall, type RpcMethod, typeName } from "./method.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";
 

@@ -2,8 +2,9 @@
  * How a method is declared: its name, parameters and help in one place. The checks that Core's RPCHelpMan makes
  * before a method runs are made from this declaration.
  */
+
+import { type Json, type JsonObject, parseFixedPoint, stringify } from "#base/lib/json.ts";
 import { COIN, MAX_MONEY } from "#protocol/bitcoin/amount.ts";
-import { type Json, type JsonObject, parseFixedPoint, stringify } from "./json.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";
 
 /** Categories in the order that `help` prints them. */

@@ -1,8 +1,7 @@
 /**
- * JSON as Core's UniValue reads and prints it: amounts as numbers with exactly eight decimals, other fractions
- * with sixteen significant digits, and its own layout when indented.
+ * JSON as Core's UniValue prints it: fractions with sixteen significant digits, its own layout when indented, and
+ * numbers that must keep their exact text.
  */
-import { COIN } from "#protocol/bitcoin/amount.ts";
 
 export type Json = string | number | boolean | null | JsonNumber | Json[] | JsonObject;
 /** A member that is `undefined` is left out. */
@@ -19,13 +18,12 @@ export class JsonNumber {
   }
 }
 
-/** Satoshi as bitcoin with eight decimals, as Core's ValueFromAmount. */
-export function amountJson(satoshi: number | bigint): JsonNumber {
-  const value = BigInt(satoshi);
-  const magnitude = value < 0n ? -value : value;
-  const whole = magnitude / BigInt(COIN);
-  const fraction = (magnitude % BigInt(COIN)).toString().padStart(8, "0");
-  return new JsonNumber(`${value < 0n ? "-" : ""}${whole}.${fraction}`);
+/** Parses JSON with every number kept as it was written. @throws SyntaxError */
+export function parseExact(text: string): Json {
+  // The third argument is newer than the types of the language.
+  const keep = (_key: string, value: unknown, context?: { source: string }): unknown =>
+    typeof value === "number" && context !== undefined ? new JsonNumber(context.source) : value;
+  return JSON.parse(text, keep as (key: string, value: unknown) => unknown) as Json;
 }
 
 /** The JSON text of `value`; `indent` spaces a level, 0 for one line. */
