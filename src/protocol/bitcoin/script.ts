@@ -48,6 +48,7 @@ export class ScriptReader {
   readonly end: number;
   /** The opcode read last; OP_INVALIDOPCODE when its push runs past the end. */
   opcode = OP_INVALIDOPCODE;
+  /** Where the pushed data starts; after a push that runs past the end, the offset after its length bytes. */
   dataStart = 0;
   /** Bytes that the opcode pushes; 0 for those that push nothing or a number. */
   dataLength = 0;
@@ -66,30 +67,37 @@ export class ScriptReader {
   /** Reads one opcode. False at the end, and where a push runs past it (as Core's `GetScriptOp`). */
   next(): boolean {
     const { bytes, end } = this;
-    let at = this.at;
+    const at = this.at;
     this.opcode = OP_INVALIDOPCODE;
     this.dataLength = 0;
     if (at >= end) return false;
-    const opcode = bytes[at++]!;
+    const opcode = bytes[at]!;
     if (opcode > OP_PUSHDATA4) {
       this.opcode = opcode;
-      this.at = at;
+      this.at = at + 1;
       return true;
     }
+    return this.#push(opcode, at + 1);
+  }
+
+  #push(opcode: number, lengthAt: number): boolean {
+    const { bytes, end } = this;
     let length = opcode;
+    let start = lengthAt;
+    this.dataStart = start;
     if (opcode >= OP_PUSHDATA1) {
       const width = 1 << (opcode - OP_PUSHDATA1);
-      if (end - at < width) return false;
-      length = bytes[at]!;
-      if (width > 1) length += bytes[at + 1]! * 0x100;
-      if (width > 2) length += bytes[at + 2]! * 0x1_0000 + bytes[at + 3]! * 0x100_0000;
-      at += width;
+      if (end - start < width) return false;
+      length = bytes[start]!;
+      if (width > 1) length += bytes[start + 1]! * 0x100;
+      if (width > 2) length += bytes[start + 2]! * 0x1_0000 + bytes[start + 3]! * 0x100_0000;
+      start += width;
+      this.dataStart = start;
     }
-    if (length > end - at) return false;
+    if (length > end - start) return false;
     this.opcode = opcode;
-    this.dataStart = at;
     this.dataLength = length;
-    this.at = at + length;
+    this.at = start + length;
     return true;
   }
 
