@@ -1,8 +1,7 @@
 import type { Clock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import type { Random } from "#base/lib/random.ts";
-import type { FileSystem } from "#base/store/file-system.ts";
-import type { KeyValueStore } from "#base/store/key-value-store.ts";
+import type { Disk } from "#base/store/disk.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 
 /** What the owner of a chain may choose. */
@@ -58,9 +57,7 @@ export interface ChainDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  readonly files: FileSystem;
-  /** Opens the key-value store in a folder that exists, emptied first when `wipe` is set. */
-  openStore(path: string, options: StoreOptions): Promise<KeyValueStore>;
+  readonly disk: Disk;
   /**
    * Told once when the disk failed or a bug was found: the chain takes nothing more, and the owner is to stop.
    * What was acknowledged before is safe.
@@ -68,10 +65,4 @@ export interface ChainDependencies {
   fatal(error: Error): void;
   /** Told when the height of {@link ChainOptions.stopAtHeight} was reached. */
   stop?(): void;
-}
-
-export interface StoreOptions {
-  /** Bytes for the store's own caches. */
-  readonly cacheBytes: number;
-  readonly wipe: boolean;
 }
