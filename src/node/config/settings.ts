@@ -18,7 +18,7 @@ export function interpretKey(text: string): { section: string; name: string; neg
   const dot = text.indexOf(".");
   const section = dot < 0 ? "" : text.slice(0, dot);
   const rest = dot < 0 ? text : text.slice(dot + 1);
-  const negated = rest.startsWith("no") && OPTIONS[rest] === undefined;
+  const negated = rest.startsWith("no");
   return { section, name: negated ? rest.slice(2) : rest, negated };
 }
 
@@ -58,8 +58,11 @@ class Span {
   }
 }
 
+type OptionTable = Readonly<Record<string, OptionSpec>>;
+
 /** All options of this run. */
 export class Settings {
+  readonly #options: OptionTable;
   readonly #commandLine = new Map<string, SettingValue[]>();
   readonly #sections = new Map<string, Map<string, SettingValue[]>>();
   readonly #soft = new Map<string, string>();
@@ -67,6 +70,14 @@ export class Settings {
   network = "main";
   /** What was odd but no error, for the log. */
   readonly warnings: string[] = [];
+
+  constructor(options: OptionTable = OPTIONS) {
+    this.#options = options;
+  }
+
+  #spec(name: string): OptionSpec | undefined {
+    return Object.hasOwn(this.#options, name) ? this.#options[name] : undefined;
+  }
 
   /**
    * Reads arguments such as `-name`, `--name=value`, `-noname`.
@@ -81,7 +92,7 @@ export class Settings {
       }
       const [key, value] = splitValue(arg.replace(/^--?/, ""));
       const { section, name, negated } = interpretKey(key);
-      const spec = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
+      const spec = this.#spec(name);
       if (spec === undefined || section !== "") {
         throw new ConfigError(`Error parsing command line arguments: Invalid parameter ${arg}`);
       }
@@ -97,7 +108,7 @@ export class Settings {
   /** Adds what a configuration file says. @throws ConfigError */
   addFileOption(key: string, value: string): void {
     const { section, name, negated } = interpretKey(key);
-    const spec = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
+    const spec = this.#spec(name);
     if (name === "conf") {
       throw new ConfigError(
         "conf cannot be set in the configuration file; use includeconf= if you want to include additional config files",
@@ -130,12 +141,12 @@ export class Settings {
       if (values !== undefined) spans.push({ span: new Span(values), isFile: true });
     };
     add(this.network);
-    if (OPTIONS[name]?.networkOnly !== true || this.network === "main") add("");
+    if (this.#spec(name)?.networkOnly !== true || this.network === "main") add("");
     return spans;
   }
 
   #value(name: string): SettingValue | undefined {
-    if (!Object.hasOwn(OPTIONS, name)) throw new Error(`no option -${name} is declared`);
+    if (this.#spec(name) === undefined) throw new Error(`no option -${name} is declared`);
     for (const { span, isFile } of this.#spans(name)) {
       if (span.values.length > 0) return isFile ? span.values[0] : span.values.at(-1);
       if (span.lastNegated) return false;
@@ -191,7 +202,7 @@ export class Settings {
   misplacedNetworkOptions(): string[] {
     if (this.network === "main") return [];
     const unnamed = this.#sections.get("") ?? new Map<string, SettingValue[]>();
-    return [...unnamed.keys()].filter((name) => OPTIONS[name]?.networkOnly === true && !this.isSet(name));
+    return [...unnamed.keys()].filter((name) => this.#spec(name)?.networkOnly === true && !this.isSet(name));
   }
 
   /** Sections that occur in files. */
@@ -213,23 +224,23 @@ export class Settings {
   describe(): string[] {
     const lines: string[] = [];
     for (const [name, values] of this.#commandLine) {
-      for (const value of values) lines.push(`Command-line arg: ${name}=${describeValue(name, value)}`);
+      for (const value of values) lines.push(`Command-line arg: ${name}=${this.#describeValue(name, value)}`);
     }
     for (const [section, options] of this.#sections) {
       for (const [name, values] of options) {
         for (const value of values) {
           lines.push(
-            `Config file arg: ${section === "" ? "" : `[${section}] `}${name}=${describeValue(name, value)}`,
+            `Config file arg: ${section === "" ? "" : `[${section}] `}${name}=${this.#describeValue(name, value)}`,
           );
         }
       }
     }
     return lines;
   }
-}
 
-function describeValue(name: string, value: SettingValue): string {
-  return OPTIONS[name]?.sensitive === true ? "****" : JSON.stringify(value);
+  #describeValue(name: string, value: SettingValue): string {
+    return this.#spec(name)?.sensitive === true ? "****" : JSON.stringify(value);
+  }
 }
 
 function append(map: Map<string, SettingValue[]>, name: string, value: SettingValue): void {
