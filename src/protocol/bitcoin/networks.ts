@@ -7,17 +7,11 @@ import { ByteWriter } from "#base/lib/byte-writer.ts";
 import { hex, toHex } from "#base/lib/bytes.ts";
 import { COIN } from "./amount.ts";
 import { buildGenesis, SATOSHI_MESSAGE, SATOSHI_SCRIPT } from "./genesis.ts";
-import type { AddressPrefixes, ConsensusRules, Network, VersionbitsDeployment } from "./network.ts";
+import type { ConsensusRules, Network, VersionbitsDeployment } from "./network.ts";
+import { ALWAYS_ACTIVE, NEVER_ACTIVE, NO_TIMEOUT, NO_WORK, TEST_ADDRESSES } from "./network-defaults.ts";
 
-/** Start of a deployment that holds from genesis on (BIP9Deployment::ALWAYS_ACTIVE). */
-export const ALWAYS_ACTIVE = -1;
-/** Start of a deployment that never holds (BIP9Deployment::NEVER_ACTIVE). */
-export const NEVER_ACTIVE = -2;
-/** Time-out that never comes (BIP9Deployment::NO_TIMEOUT). */
-export const NO_TIMEOUT: number = Number.MAX_SAFE_INTEGER;
-
-/** No minimum of work. */
-export const NO_WORK: string = "0".repeat(64);
+export { networkFromJson } from "./custom-network.ts";
+export { ALWAYS_ACTIVE, NEVER_ACTIVE, NO_TIMEOUT };
 
 const FOURTEEN_DAYS = 14 * 24 * 60 * 60;
 const MAIN_POW_LIMIT = "00000000ffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
@@ -25,15 +19,6 @@ const MAIN_POW_LIMIT = "00000000ffffffffffffffffffffffffffffffffffffffffffffffff
 /** Bits of script flags (consensus/script-flags.ts) that an exception block keeps. */
 const VERIFY_NONE = 0;
 const VERIFY_P2SH_WITNESS = (1 << 0) | (1 << 11);
-
-const TEST_ADDRESSES: AddressPrefixes = {
-  pubkeyHash: 111,
-  scriptHash: 196,
-  secretKey: 239,
-  extendedPublic: 0x0435_87cf,
-  extendedPrivate: 0x0435_8394,
-  bech32: "tb",
-};
 
 /** Periods of 2,016 blocks; `threshold` is 1,815 (90%) on main and signet, 1,512 (75%) on testnets. */
 function neverDummy(threshold: number): VersionbitsDeployment {
