@@ -1,0 +1,86 @@
+/** Every v1 message by its type (command), and both directions of it. */
+import { ByteReader } from "#base/lib/byte-reader.ts";
+import { ByteWriter } from "#base/lib/byte-writer.ts";
+import { type Codec, empty, list, rest, trailing, u64, type ValueOf } from "./codec.ts";
+import { inventory, MAX_INVENTORY } from "./inventory.ts";
+import { addr, addrv2 } from "./messages/addresses.ts";
+import {
+  cfcheckpt,
+  cfheaders,
+  cfilter,
+  getcfcheckpt,
+  getcfheaders,
+  getcfilters,
+} from "./messages/block-filters.ts";
+import { getblocks, getheaders, headers } from "./messages/blocks.ts";
+import { filteradd, filterload, merkleblock } from "./messages/bloom.ts";
+import { blocktxn, cmpctblock, getblocktxn } from "./messages/compact-blocks.ts";
+import { feefilter, sendcmpct, sendtxrcncl, version } from "./messages/handshake.ts";
+
+const inventoryList = list(inventory, MAX_INVENTORY, 36);
+
+/** `tx` and `block` are handed on as they are: parseTx and parseBlock read them. */
+export const MESSAGES = {
+  version,
+  verack: empty,
+  wtxidrelay: empty,
+  sendaddrv2: empty,
+  sendheaders: empty,
+  sendcmpct,
+  sendtxrcncl,
+  feefilter,
+  addr,
+  addrv2,
+  getaddr: empty,
+  inv: inventoryList,
+  getdata: inventoryList,
+  notfound: inventoryList,
+  getblocks,
+  getheaders,
+  headers,
+  block: rest,
+  tx: rest,
+  mempool: empty,
+  /** Without a nonce from peers before BIP31. */
+  ping: trailing<bigint | undefined>(u64 as Codec<bigint | undefined>, undefined),
+  pong: rest,
+  cmpctblock,
+  getblocktxn,
+  blocktxn,
+  filterload,
+  filteradd,
+  filterclear: empty,
+  merkleblock,
+  getcfilters,
+  cfilter,
+  getcfheaders,
+  cfheaders,
+  getcfcheckpt,
+  cfcheckpt,
+} as const;
+
+export type MessageType = keyof typeof MESSAGES;
+/** The body of a message of one type. */
+export type MessageBody<T extends MessageType> = ValueOf<(typeof MESSAGES)[T]>;
+
+export function isMessageType(type: string): type is MessageType {
+  return Object.hasOwn(MESSAGES, type);
+}
+
+/**
+ * Reads a message's payload. Bytes after what is known are ignored, as Core does; byte strings in the result are
+ * views into the payload. @throws DecodeError, LimitError
+ */
+export function decodeMessage<T extends MessageType>(type: T, payload: Uint8Array): MessageBody<T> {
+  const codec = MESSAGES[type] as unknown as Codec<MessageBody<T>>;
+  return codec.read(new ByteReader(payload));
+}
+
+/** The payload of a message. */
+export function encodeMessage<T extends MessageType>(type: T, body: MessageBody<T>): Uint8Array {
+  if (type === "block" || type === "tx") return body as Uint8Array;
+  const codec = MESSAGES[type] as unknown as Codec<MessageBody<T>>;
+  const writer = new ByteWriter();
+  codec.write(writer, body);
+  return writer.finish();
+}
