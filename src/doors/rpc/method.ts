@@ -70,6 +70,11 @@ export class Args {
     this.#values = values;
   }
 
+  /** Arguments given, nulls included. */
+  get count(): number {
+    return this.#values.length;
+  }
+
   has(name: string): boolean {
     return this.value(name) !== null;
   }
