@@ -71,7 +71,7 @@ type StateCache = Map<string, DeploymentState>;
 export class VersionbitsCache {
   readonly network: Network;
   readonly #states = new Map<string, StateCache>();
-  readonly #warningStates: StateCache[] = [];
+  readonly #warningStates: StateCache[] = Array.from({ length: VERSIONBITS_COUNT }, () => new Map());
   /** Unknown signals by bit in the period that ends with a block. */
   readonly #unknownCounts = new Map<string, Uint32Array>();
 
@@ -127,8 +127,7 @@ export class VersionbitsCache {
   unknownDeployments(node: HeaderContext): UnknownDeployment[] {
     const found: UnknownDeployment[] = [];
     for (let bit = 0; bit < VERSIONBITS_COUNT; bit++) {
-      const cache = (this.#warningStates[bit] ??= new Map());
-      const state = stateAfter(node, this.#warningCondition(bit), cache);
+      const state = stateAfter(node, this.#warningCondition(bit), this.#warningStates[bit]!);
       if (state === "active" || state === "locked_in") found.push({ bit, active: state === "active" });
     }
     return found;
@@ -136,7 +135,7 @@ export class VersionbitsCache {
 
   clear(): void {
     this.#states.clear();
-    this.#warningStates.length = 0;
+    for (const states of this.#warningStates) states.clear();
     this.#unknownCounts.clear();
   }
 
