@@ -1,19 +1,10 @@
 import { COIN } from "#protocol/bitcoin/amount.ts";
 import { type FeeRate, feePerKvb } from "./fee-rate.ts";
 
-/** An amount in bitcoin with eight decimals, without trailing zeros beyond the second (Core: FormatMoney). */
-export function formatMoney(satoshi: number): string {
-  return eightDecimals(satoshi).replace(/0{1,6}$/, "");
-}
-
-/** A rate as Core logs it: `0.00001000 BTC/kvB` (CFeeRate::ToString). */
+/** A rate as Core writes it: `0.00001000 BTC/kvB` (CFeeRate::ToString). */
 export function formatFeeRate(rate: FeeRate): string {
-  return `${eightDecimals(feePerKvb(rate))} BTC/kvB`;
-}
-
-function eightDecimals(satoshi: number): string {
+  const satoshi = feePerKvb(rate);
   const absolute = Math.abs(satoshi);
-  const whole = Math.floor(absolute / COIN);
-  const rest = String(absolute % COIN).padStart(8, "0");
-  return `${satoshi < 0 ? "-" : ""}${whole}.${rest}`;
+  const decimals = String(absolute % COIN).padStart(8, "0");
+  return `${satoshi < 0 ? "-" : ""}${Math.floor(absolute / COIN)}.${decimals} BTC/kvB`;
 }
