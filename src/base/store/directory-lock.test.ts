@@ -22,7 +22,7 @@ async function holder(directory: string): Promise<{ kill(): Promise<void> }> {
     console.log("held");
     setInterval(() => {}, 1000);
   `;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", code], {
+  const child = spawn(process.execPath, ["-e", code], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await once(child.stdout!, "data");
