@@ -1,6 +1,7 @@
 import type { Mutex } from "#base/lib/mutex.ts";
 import type { BlockTable } from "#protocol/bitcoin/block-table.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
+import type { TxHashes } from "#protocol/bitcoin/txid.ts";
 import type { HeaderContext } from "#protocol/consensus/header-context.ts";
 
 /** An unspent output of the active chain. */
@@ -27,21 +28,19 @@ export interface MempoolChain {
   readonly lock: Mutex;
   readonly tip: HeaderContext;
   readonly coins: ChainCoins;
-  /** Seconds since 1970, mocked time included. */
-  now(): number;
 }
 
 /** A block that left or joined the active chain. */
-export interface ChainBlock {
-  readonly block: BlockTable;
-  /** Txids and wtxids end to end, 32 bytes each, in block order. */
-  readonly txids: Uint8Array;
-  readonly wtxids: Uint8Array;
-  readonly height: number;
+export interface MovedBlock {
+  readonly node: HeaderContext;
+  load(): Promise<{ readonly block: BlockTable; readonly hashes: TxHashes }>;
 }
 
-/** One move of the tip: blocks disconnected from the tip down, then blocks connected upwards. */
+/** One move of the tip. */
 export interface ChainMove {
-  readonly disconnected: readonly ChainBlock[];
-  readonly connected: readonly ChainBlock[];
+  /** From the old tip down. */
+  readonly disconnected: readonly MovedBlock[];
+  /** Upwards to the new tip. */
+  readonly connected: readonly MovedBlock[];
+  readonly tip: HeaderContext;
 }

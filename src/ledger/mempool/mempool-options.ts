@@ -1,5 +1,9 @@
 import type { Logger } from "#base/lib/logger.ts";
+import type { Random } from "#base/lib/random.ts";
 import { type FeeRate, feeRatePerKvb } from "#protocol/policy/fee-rate.ts";
+
+/** Clusters larger than this cost too much to put in order (Core: MAX_CLUSTER_COUNT_LIMIT). */
+export const MAX_CLUSTER_COUNT_LIMIT = 64;
 
 /** The mempool's limits and the node's relay policy, with Core v31's defaults. */
 export interface MempoolOptions {
@@ -20,7 +24,7 @@ export interface MempoolOptions {
   readonly requireStandard: boolean;
   /** -bytespersigop. */
   readonly bytesPerSigop: number;
-  /** -limitclustercount, at most 64. */
+  /** -limitclustercount, at most {@link MAX_CLUSTER_COUNT_LIMIT}. */
   readonly maxClusterCount: number;
   /** -limitclustersize in virtual bytes. */
   readonly maxClusterSize: number;
@@ -36,10 +40,24 @@ export const DEFAULT_MEMPOOL_OPTIONS: MempoolOptions = {
   permitBareMultisig: true,
   requireStandard: true,
   bytesPerSigop: 20,
-  maxClusterCount: 64,
+  maxClusterCount: MAX_CLUSTER_COUNT_LIMIT,
   maxClusterSize: 101_000,
 };
 
 export interface MempoolDependencies {
   readonly log: Logger;
+  /** Salts the indexes and drives the search for the best orders. */
+  readonly random: Random;
+  /** Seconds since 1970, mocked time included. */
+  now(): number;
+}
+
+/** Core's words for options that cannot be, `undefined` when they can. */
+export function whyImpossible(options: MempoolOptions): string | undefined {
+  if (options.maxClusterCount > MAX_CLUSTER_COUNT_LIMIT) {
+    return `limitclustercount must be less than or equal to ${MAX_CLUSTER_COUNT_LIMIT}`;
+  }
+  const least = options.maxClusterSize * 40;
+  if (options.maxSize >= least) return undefined;
+  return `-maxmempool must be at least ${Math.ceil(least / 1_000_000)} MB`;
 }

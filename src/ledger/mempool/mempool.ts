@@ -1,132 +1,541 @@
+import {
+  compareBytes,
+  equalBytes,
+  fromHex,
+  reversed,
+  toHex,
+  toHexReversed,
+  writeU32,
+} from "#base/lib/bytes.ts";
 import { Signal } from "#base/lib/events.ts";
-import type { Txid, Wtxid } from "#protocol/bitcoin/hashes.ts";
-import type { FeeRate } from "#protocol/policy/fee-rate.ts";
-import type { EntryInfo, MempoolEntry, RemovalReason } from "./mempool-entry.ts";
-import type { MempoolOptions } from "./mempool-options.ts";
+import type { Txid } from "#protocol/bitcoin/hashes.ts";
+import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
+import {
+  compareFeeRates,
+  type FeeRate,
+  feePerKvb,
+  NO_FEE_RATE,
+  perVirtualSize,
+} from "#protocol/policy/fee-rate.ts";
+import { formatFeeRate } from "#protocol/policy/fee-text.ts";
+import type { GraphChunk } from "./cluster.ts";
+import type { GraphAddition, GraphProposal } from "./graph-proposal.ts";
+import { Heap } from "./heap.ts";
+import {
+  type EntryFields,
+  type EntryInfo,
+  entryUsage,
+  type LockPoints,
+  type MempoolEntry,
+  modifiedFee,
+  type RemovalReason,
+} from "./mempool-entry.ts";
+import type { MempoolDependencies, MempoolOptions } from "./mempool-options.ts";
+import { RollingFee } from "./rolling-fee.ts";
+import { SlotIndex } from "./slot-index.ts";
+import { TxGraph } from "./tx-graph.ts";
 
-const unbuilt = (): never => {
-  throw new Error("not built yet");
-};
-
-/** A chunk of a cluster: transactions that are mined together, with their fee (modified) and adjusted weight. */
+/** A chunk of a cluster: transactions that are mined together, with their modified fee and adjusted weight. */
 export interface MempoolChunk {
   readonly fee: number;
   readonly weight: number;
   readonly entries: readonly MempoolEntry[];
 }
 
+/** What getmempoolinfo tells beyond the options. Amounts in satoshi, rates in satoshi per kvB. */
 export interface MempoolInfo {
   readonly loaded: boolean;
   readonly size: number;
   /** Sum of virtual sizes. */
   readonly bytes: number;
   readonly usage: number;
-  /** Satoshi. */
   readonly totalFee: number;
-  readonly unbroadcastCount: number;
-  /** The rolling minimum or the relay minimum, whichever is more: satoshi per kvB. */
+  /** The rolling minimum or the relay minimum, whichever is more. */
   readonly mempoolMinFee: number;
+  readonly unbroadcastCount: number;
+  readonly optimal: boolean;
 }
 
+export interface AddedEvent {
+  readonly entry: MempoolEntry;
+  readonly sequence: number;
+}
+
+export interface RemovedEvent extends AddedEvent {
+  readonly reason: RemovalReason;
+}
+
+export interface PrioritisedInfo {
+  readonly txid: Txid;
+  readonly feeDelta: number;
+  /** Fee and delta when it is in the mempool. */
+  readonly modifiedFee: number | undefined;
+}
+
+/** What is told of a delta, and what the graph reckons with, stay within these. */
+const MAX_DELTA = Number.MAX_SAFE_INTEGER;
+/** 64 of them still add up exactly. */
+const MAX_GRAPH_FEE = 2 ** 47;
+
+/** Bytes that a delta of a transaction which is not here is taken to use. */
+const DELTA_USAGE = 150;
+
 /**
- * Transactions that wait for a block. Reads are synchronous; whoever changes it holds the chain-state lock.
+ * Transactions that wait for a block (Core: CTxMemPool). Reads are synchronous and see whole changes only. What
+ * changes the content is called by the acceptor, under the chain-state lock.
  */
 export class Mempool {
   readonly options: MempoolOptions;
   /** After a transaction came in, under the chain-state lock. */
-  readonly added = new Signal<{ entry: MempoolEntry; sequence: number }>();
-  /** After a transaction left, under the chain-state lock; for `block` too (Core's ZMQ does not tell those). */
-  readonly removed = new Signal<{ entry: MempoolEntry; reason: RemovalReason; sequence: number }>();
+  readonly added = new Signal<AddedEvent>();
+  /** After a transaction left, under the chain-state lock, for `block` too. */
+  readonly removed = new Signal<RemovedEvent>();
   /** Whether mempool.dat has been read, or is not to be: getmempoolinfo.loaded. */
   loaded = false;
+  readonly #dependencies: MempoolDependencies;
+  readonly #graph: TxGraph;
+  readonly #entries: (MempoolEntry | undefined)[] = [];
+  readonly #byTxid: SlotIndex;
+  readonly #byWtxid: SlotIndex;
+  readonly #bySpent: SlotIndex;
+  readonly #rollingFee: RollingFee;
+  /** By hex of the txid. */
+  readonly #deltas = new Map<string, number>();
+  readonly #unbroadcast = new Set<string>();
+  #oldest: Heap<MempoolEntry>;
+  #events: (() => Promise<void>)[] = [];
+  #sequence = 1;
+  #transactionsUpdated = 0;
+  #bytes = 0;
+  #totalFee = 0;
+  #usage = 0;
 
-  constructor(options: MempoolOptions) {
+  constructor(options: MempoolOptions, dependencies: MempoolDependencies) {
+    const { random } = dependencies;
     this.options = options;
+    this.#dependencies = dependencies;
+    this.#graph = new TxGraph(
+      { maxCount: options.maxClusterCount, maxSize: options.maxClusterSize * 4 },
+      random,
+    );
+    const entryAt = (slot: number): MempoolEntry => this.#entries[slot]!;
+    this.#byTxid = new SlotIndex(32, random, (slot, bytes, at) => startsAt(bytes, at, entryAt(slot).txid));
+    this.#byWtxid = new SlotIndex(32, random, (slot, bytes, at) => startsAt(bytes, at, entryAt(slot).wtxid));
+    this.#bySpent = new SlotIndex(36, random, (slot, bytes, at) => spends(entryAt(slot).table, bytes, at));
+    this.#rollingFee = new RollingFee(options.incrementalRelayFee, dependencies.now());
+    this.#oldest = newestLast([]);
   }
 
   get size(): number {
-    return unbuilt();
+    return this.#graph.count;
   }
+
   /** Core's mempool sequence number: the one of the next addition or removal. */
   get sequence(): number {
-    return unbuilt();
+    return this.#sequence;
   }
+
   /** Counts every change of content or priority, for longpollid. */
   get transactionsUpdated(): number {
-    return unbuilt();
+    return this.#transactionsUpdated;
   }
-  get(_txid: Uint8Array): MempoolEntry | undefined {
-    return unbuilt();
+
+  /** Bytes of memory that it is taken to use. */
+  get usage(): number {
+    return this.#usage + DELTA_USAGE * this.#deltas.size;
   }
-  getByWtxid(_wtxid: Uint8Array): MempoolEntry | undefined {
-    return unbuilt();
+
+  has(txid: Uint8Array): boolean {
+    return this.#byTxid.get(txid) !== -1;
   }
+
+  hasWtxid(wtxid: Uint8Array): boolean {
+    return this.#byWtxid.get(wtxid) !== -1;
+  }
+
+  get(txid: Uint8Array): MempoolEntry | undefined {
+    return this.#entries[this.#byTxid.get(txid)];
+  }
+
+  getByWtxid(wtxid: Uint8Array): MempoolEntry | undefined {
+    return this.#entries[this.#byWtxid.get(wtxid)];
+  }
+
   /** Who spends an outpoint (36 bytes at `at`). */
-  spender(_outpoint: Uint8Array, _at = 0): MempoolEntry | undefined {
-    return unbuilt();
+  spender(outpoint: Uint8Array, at = 0): MempoolEntry | undefined {
+    return this.#entries[this.#bySpent.get(outpoint, at)];
   }
-  entries(): IterableIterator<MempoolEntry> {
-    return unbuilt();
+
+  /** Who spends a transaction's outputs, which need not be here itself; each once. */
+  spendersOf(txid: Uint8Array, outputCount: number): MempoolEntry[] {
+    const spenders = new Set<MempoolEntry>();
+    const outpoint = new Uint8Array(36);
+    outpoint.set(txid);
+    for (let index = 0; index < outputCount; index++) {
+      writeU32(outpoint, 32, index);
+      const spender = this.spender(outpoint);
+      if (spender !== undefined) spenders.add(spender);
+    }
+    return [...spenders];
   }
-  /** All entries, best mining score first, parents before children (getrawmempool, trickling, mempool.dat). */
+
+  at(slot: number): MempoolEntry {
+    return this.#entries[slot]!;
+  }
+
+  *entries(): IterableIterator<MempoolEntry> {
+    for (const entry of this.#entries) if (entry !== undefined) yield entry;
+  }
+
+  /** All entries in mining order, parents before children (getrawmempool, mempool.dat). */
   entriesByScore(): MempoolEntry[] {
-    return unbuilt();
+    return [...this.entries()].sort((a, b) => this.compareScore(a, b));
   }
-  /** Negative when `a` would be mined first. */
-  compareScore(_a: MempoolEntry, _b: MempoolEntry): number {
-    return unbuilt();
+
+  /** Negative when `a` would be mined before `b`. Both are in the mempool. */
+  compareScore(a: MempoolEntry, b: MempoolEntry): number {
+    return this.#graph.compare(a.slot, b.slot);
   }
-  parents(_entry: MempoolEntry): MempoolEntry[] {
-    return unbuilt();
+
+  parents(entry: MempoolEntry): MempoolEntry[] {
+    return this.#entriesOf(this.#graph.parents(entry.slot));
   }
-  children(_entry: MempoolEntry): MempoolEntry[] {
-    return unbuilt();
+
+  children(entry: MempoolEntry): MempoolEntry[] {
+    return this.#entriesOf(this.#graph.children(entry.slot));
   }
+
   /** Without the entry itself. */
-  ancestors(_entry: MempoolEntry): MempoolEntry[] {
-    return unbuilt();
+  ancestors(entry: MempoolEntry): MempoolEntry[] {
+    return this.#entriesOf(this.#graph.ancestors([entry.slot])).filter((other) => other !== entry);
   }
-  descendants(_entry: MempoolEntry): MempoolEntry[] {
-    return unbuilt();
+
+  /** Without the entry itself. */
+  descendants(entry: MempoolEntry): MempoolEntry[] {
+    return this.#entriesOf(this.#graph.descendants([entry.slot])).filter((other) => other !== entry);
   }
+
   /** The chunks of the entry's cluster, best first. */
-  cluster(_entry: MempoolEntry): MempoolChunk[] {
-    return unbuilt();
+  cluster(entry: MempoolEntry): MempoolChunk[] {
+    return this.#graph.chunks(entry.slot).map((chunk) => this.#chunkOf(chunk));
   }
-  entryInfo(_entry: MempoolEntry): EntryInfo {
-    return unbuilt();
+
+  /** The running sums of weight and fee over all chunks, best first, from zero (getmempoolfeeratediagram). */
+  feerateDiagram(): { weight: number; fee: number }[] {
+    const corners = [{ weight: 0, fee: 0 }];
+    for (const { fee, weight } of this.bestChunks()) {
+      const last = corners[corners.length - 1]!;
+      corners.push({ weight: last.weight + weight, fee: last.fee + fee });
+    }
+    return corners;
   }
+
+  /**
+   * Chunks best first. `next(true)` leaves the chunk out that was given last, and what follows in its cluster.
+   * The mempool must not change on the way.
+   */
+  *bestChunks(): Generator<MempoolChunk, void, boolean | undefined> {
+    const best = this.#graph.bestChunks();
+    for (let chunk = best.peek(); chunk !== undefined; chunk = best.peek()) {
+      const skip = yield this.#chunkOf(chunk);
+      if (skip === true) best.skip();
+      else best.include();
+    }
+  }
+
+  entryInfo(entry: MempoolEntry): EntryInfo {
+    const ancestors = this.#entriesOf(this.#graph.ancestors([entry.slot]));
+    const descendants = this.#entriesOf(this.#graph.descendants([entry.slot]));
+    const chunk = this.#graph.chunkRate(entry.slot);
+    return {
+      vsize: entry.vsize,
+      weight: entry.weight,
+      time: entry.time,
+      height: entry.height,
+      descendantCount: descendants.length,
+      descendantSize: sum(descendants, ({ vsize }) => vsize),
+      ancestorCount: ancestors.length,
+      ancestorSize: sum(ancestors, ({ vsize }) => vsize),
+      chunkWeight: chunk.size,
+      wtxid: entry.wtxid,
+      fees: {
+        base: entry.fee,
+        modified: modifiedFee(entry),
+        ancestor: sum(ancestors, modifiedFee),
+        descendant: sum(descendants, modifiedFee),
+        chunk: chunk.fee,
+      },
+      depends: sortedTxids(this.parents(entry)),
+      spentBy: sortedTxids(this.children(entry)),
+      unbroadcast: this.isUnbroadcast(entry.txid),
+    };
+  }
+
   info(): MempoolInfo {
-    return unbuilt();
+    const minimum = this.minFee();
+    const { minRelayFee } = this.options;
+    return {
+      loaded: this.loaded,
+      size: this.size,
+      bytes: this.#bytes,
+      usage: this.usage,
+      totalFee: this.#totalFee,
+      mempoolMinFee: feePerKvb(compareFeeRates(minimum, minRelayFee) > 0 ? minimum : minRelayFee),
+      unbroadcastCount: this.#unbroadcast.size,
+      optimal: this.#graph.optimal,
+    };
   }
-  /** The rolling minimum fee rate after evictions, zero when there is none (Core's GetMinFee). */
-  minFee(_now: number): FeeRate {
-    return unbuilt();
+
+  /** The rolling minimum after evictions, zero when there is none (Core's GetMinFee). */
+  minFee(): FeeRate {
+    return this.#rollingFee.current(this.#dependencies.now(), this.usage, this.options.maxSize);
   }
-  /** Adds to the fee that a transaction counts for, in the pool or not yet. */
-  prioritise(_txid: Txid, _delta: number): void {
-    unbuilt();
+
+  /** Adds to the fee that a transaction counts for, in the mempool or not yet. */
+  prioritise(txid: Txid, delta: number): void {
+    const key = toHex(txid);
+    const total = clamp((this.#deltas.get(key) ?? 0) + delta, MAX_DELTA);
+    if (total === 0) this.#deltas.delete(key);
+    else this.#deltas.set(key, total);
+    const slot = this.#byTxid.get(txid);
+    if (slot === -1) return;
+    const entry = { ...this.#entries[slot]!, feeDelta: total };
+    this.#entries[slot] = entry;
+    this.#oldest.push(entry);
+    this.#graph.setFee(slot, clamp(modifiedFee(entry), MAX_GRAPH_FEE));
+    this.#transactionsUpdated++;
   }
-  prioritised(): { txid: Txid; feeDelta: number; inMempool: boolean; modifiedFee: number | undefined }[] {
-    return unbuilt();
+
+  /** Satoshi that prioritisetransaction added for a transaction. */
+  feeDelta(txid: Uint8Array): number {
+    return this.#deltas.size === 0 ? 0 : (this.#deltas.get(toHex(txid)) ?? 0);
   }
-  /** Transactions of ours that no peer has asked for yet. */
-  addUnbroadcast(_txid: Txid): void {
-    unbuilt();
+
+  /** How many transactions have a delta. */
+  get deltaCount(): number {
+    return this.#deltas.size;
   }
-  removeUnbroadcast(_txid: Txid): void {
-    unbuilt();
+
+  prioritised(): PrioritisedInfo[] {
+    return [...this.#deltas].map(([key, feeDelta]) => {
+      const txid = fromHex(key) as Txid;
+      const entry = this.get(txid);
+      return { txid, feeDelta, modifiedFee: entry && modifiedFee(entry) };
+    });
   }
+
+  /** Remembers a transaction of ours that no peer has asked for yet. */
+  addUnbroadcast(txid: Txid): void {
+    if (this.has(txid)) this.#unbroadcast.add(toHex(txid));
+  }
+
+  removeUnbroadcast(txid: Uint8Array): void {
+    if (this.#unbroadcast.size > 0) this.#unbroadcast.delete(toHex(txid));
+  }
+
+  isUnbroadcast(txid: Uint8Array): boolean {
+    return this.#unbroadcast.size > 0 && this.#unbroadcast.has(toHex(txid));
+  }
+
   unbroadcast(): Txid[] {
-    return unbuilt();
+    return [...this.#unbroadcast].map((key) => fromHex(key) as Txid);
   }
-  isUnbroadcast(_txid: Txid): boolean {
-    return unbuilt();
+
+  // What follows changes the mempool, or serves that: the acceptor's side.
+
+  /** Slots that descend from some, themselves included. */
+  descendantSlots(slots: Iterable<number>): Set<number> {
+    return this.#graph.descendants(slots);
   }
-  has(_txid: Uint8Array): boolean {
-    return unbuilt();
+
+  ancestorSlots(slots: Iterable<number>): Set<number> {
+    return this.#graph.ancestors(slots);
   }
-  hasWtxid(_wtxid: Wtxid | Uint8Array): boolean {
-    return unbuilt();
+
+  countClusters(slots: Iterable<number>): number {
+    return this.#graph.countClusters(slots);
   }
+
+  /** Works out what removing and adding would do to the clusters. */
+  propose(change: { remove: Iterable<number>; add: readonly GraphAddition[] }): GraphProposal {
+    return this.#graph.propose({
+      remove: change.remove,
+      add: change.add.map((addition) => ({ ...addition, fee: clamp(addition.fee, MAX_GRAPH_FEE) })),
+    });
+  }
+
+  /** Makes a proposed change. @returns the new entries. */
+  apply(proposal: GraphProposal, removed: Iterable<number>, added: readonly EntryFields[]): MempoolEntry[] {
+    for (const slot of removed) this.#forget(slot, "replaced");
+    return proposal.apply().map((slot, i) => this.#insert(slot, added[i]!));
+  }
+
+  /** Tells of an addition; before it, nobody hears that the entry is there. */
+  announce(entry: MempoolEntry): void {
+    const sequence = this.#sequence++;
+    this.#events.push(() => this.added.emit({ entry, sequence }));
+  }
+
+  /** Takes entries out. Whoever depends on them is taken out by the caller. */
+  remove(slots: Iterable<number>, reason: RemovalReason): void {
+    const gone = [...slots];
+    for (const slot of gone) this.#forget(slot, reason);
+    this.#graph.remove(gone);
+  }
+
+  /**
+   * Links entries to children of theirs that were here before them, and takes out what no longer fits into a
+   * cluster.
+   */
+  linkChildren(entries: readonly MempoolEntry[]): void {
+    for (const { slot, txid, table } of entries) {
+      for (const child of this.spendersOf(txid, table.outputCount(0)))
+        this.#graph.addDependency(slot, child.slot);
+    }
+    this.remove(this.#graph.trim(), "sizelimit");
+  }
+
+  setLockPoints(entry: MempoolEntry, lockPoints: LockPoints): void {
+    const changed = { ...entry, lockPoints };
+    this.#entries[entry.slot] = changed;
+    this.#oldest.push(changed);
+  }
+
+  clearPrioritisation(txid: Uint8Array): void {
+    if (this.#deltas.size > 0) this.#deltas.delete(toHex(txid));
+  }
+
+  blockConnected(): void {
+    this.#rollingFee.blockConnected(this.#dependencies.now());
+  }
+
+  /** Takes out what came in before a time, with what depends on it. @returns how many. */
+  expire(before: number): number {
+    const expired: number[] = [];
+    for (let oldest = this.#oldest.peek(); oldest !== undefined; oldest = this.#oldest.peek()) {
+      const current = this.#entries[oldest.slot] === oldest;
+      if (current && oldest.time >= before) break;
+      this.#oldest.pop();
+      if (current) expired.push(oldest.slot);
+    }
+    const all = this.#graph.descendants(expired);
+    this.remove(all, "expiry");
+    return all.size;
+  }
+
+  /** Evicts the worst chunks until it uses no more than `limit` bytes. */
+  trimToSize(limit: number): void {
+    let count = 0;
+    let highest: FeeRate = NO_FEE_RATE;
+    while (this.size > 0 && this.usage > limit) {
+      const chunk = this.#graph.worstChunk()!;
+      const minimum = this.#rollingFee.evicted(perVirtualSize(chunk));
+      if (compareFeeRates(minimum, highest) > 0) highest = minimum;
+      count += chunk.slots.length;
+      this.remove(chunk.slots, "sizelimit");
+    }
+    if (count === 0) return;
+    this.#dependencies.log.debug(
+      "mempool",
+      () => `Removed ${count} txn, rolling minimum fee bumped to ${formatFeeRate(highest)}`,
+    );
+  }
+
+  /** Emits what happened since, in order. */
+  async publish(): Promise<void> {
+    while (this.#events.length > 0) {
+      const events = this.#events;
+      this.#events = [];
+      for (const emit of events) await emit();
+    }
+  }
+
+  #insert(slot: number, fields: EntryFields): MempoolEntry {
+    const usage = entryUsage(fields.table);
+    const entry: MempoolEntry = { ...fields, slot, feeDelta: this.feeDelta(fields.txid), usage };
+    this.#entries[slot] = entry;
+    this.#byTxid.add(slot, entry.txid);
+    this.#byWtxid.add(slot, entry.wtxid);
+    const { table } = entry;
+    for (let input = 0; input < table.inputCount(0); input++) {
+      this.#bySpent.add(slot, table.bytes, table.outpoint(input));
+    }
+    if (this.#oldest.length > 2 * this.size + 1_000) this.#oldest = newestLast([...this.entries()]);
+    else this.#oldest.push(entry);
+    this.#bytes += entry.vsize;
+    this.#totalFee += entry.fee;
+    this.#usage += usage;
+    this.#transactionsUpdated++;
+    return entry;
+  }
+
+  /** Takes an entry out of everything but the graph. */
+  #forget(slot: number, reason: RemovalReason): void {
+    const entry = this.#entries[slot]!;
+    const sequence = this.#sequence++;
+    this.#events.push(() => this.removed.emit({ entry, reason, sequence }));
+    const { table } = entry;
+    for (let input = 0; input < table.inputCount(0); input++) {
+      this.#bySpent.delete(table.bytes, table.outpoint(input));
+    }
+    this.#byTxid.delete(entry.txid);
+    this.#byWtxid.delete(entry.wtxid);
+    this.#entries[slot] = undefined;
+    this.#dropUnbroadcast(entry);
+    this.#bytes -= entry.vsize;
+    this.#totalFee -= entry.fee;
+    this.#usage -= entry.usage;
+    this.#transactionsUpdated++;
+  }
+
+  #dropUnbroadcast(entry: MempoolEntry): void {
+    if (!this.isUnbroadcast(entry.txid)) return;
+    this.removeUnbroadcast(entry.txid);
+    this.#dependencies.log.debug(
+      "mempool",
+      () =>
+        `Removed ${toHexReversed(entry.txid)} from set of unbroadcast txns before confirmation that txn was sent out`,
+    );
+  }
+
+  #entriesOf(slots: Iterable<number>): MempoolEntry[] {
+    return Array.from(slots, (slot) => this.#entries[slot]!);
+  }
+
+  #chunkOf({ fee, size, slots }: GraphChunk): MempoolChunk {
+    return { fee, weight: size, entries: this.#entriesOf(slots) };
+  }
+}
+
+function startsAt(bytes: Uint8Array, at: number, hash: Uint8Array): boolean {
+  for (let i = 0; i < hash.length; i++) if (bytes[at + i] !== hash[i]) return false;
+  return true;
+}
+
+function spends(table: TxTable, bytes: Uint8Array, at: number): boolean {
+  const outpoint = bytes.subarray(at, at + 36);
+  for (let input = 0; input < table.inputCount(0); input++) {
+    const own = table.outpoint(input);
+    if (equalBytes(table.bytes.subarray(own, own + 36), outpoint)) return true;
+  }
+  return false;
+}
+
+/** The entry that came in first on top. */
+function newestLast(entries: readonly MempoolEntry[]): Heap<MempoolEntry> {
+  return new Heap((a, b) => a.time - b.time, entries);
+}
+
+function sum(entries: readonly MempoolEntry[], of: (entry: MempoolEntry) => number): number {
+  let total = 0;
+  for (const entry of entries) total += of(entry);
+  return total;
+}
+
+function sortedTxids(entries: readonly MempoolEntry[]): Txid[] {
+  return entries.map((entry) => entry.txid).sort((a, b) => compareBytes(reversed(a), reversed(b)));
+}
+
+function clamp(value: number, limit: number): number {
+  return Math.max(-limit, Math.min(limit, value));
 }
