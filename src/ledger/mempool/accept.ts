@@ -55,10 +55,10 @@ export type AcceptResult = Accepted | Refused;
 /** What became of several transactions looked at together. */
 export interface PackageResult {
   /**
-   * Why it failed as a whole. `policy`: the package breaks a rule (Core's PCKG_POLICY, testmempoolaccept's
-   * package-error); `transaction`: one of its transactions does.
+   * Why it fails as a whole (Core's PCKG_POLICY, testmempoolaccept's package-error). Undefined too when one of its
+   * transactions fails.
    */
-  readonly failure: { readonly kind: "policy" | "transaction"; readonly rejection: Rejection } | undefined;
+  readonly rejection: Rejection | undefined;
   /** By position of the transaction; undefined where its checks were not finished. */
   readonly results: readonly (AcceptResult | undefined)[];
 }
@@ -240,16 +240,16 @@ export class MempoolAcceptor {
   /** Core: AcceptMultipleTransactions, as testmempoolaccept calls it. */
   async #testPackage(workspaces: readonly Workspace[]): Promise<PackageResult> {
     const malformed = whyMalformed(workspaces);
-    if (malformed !== undefined) return packageFailure("policy", malformed, "", []);
+    if (malformed !== undefined) return packageFailure(malformed, workspaces);
     const context: AcceptContext = {
       ...this.#context({}, this.#chain.tip),
       allowReplacement: false,
       allowSiblingEviction: false,
     };
     const results: (AcceptResult | undefined)[] = workspaces.map(() => undefined);
-    const fail = (i: number, rejection: Rejection, reason = "transaction failed"): PackageResult => {
+    const fail = (i: number, rejection: Rejection): PackageResult => {
       results[i] = this.#refused(workspaces[i]!, rejection);
-      return packageFailure("transaction", reason, "", results);
+      return { rejection: undefined, results };
     };
     await this.#prefetch(workspaces);
     const tables = new Map<string, TxTable>();
@@ -260,20 +260,18 @@ export class MempoolAcceptor {
       tables.set(toHex(workspace.txid), workspace.table);
     }
     const broken = this.#packageTruc(workspaces);
-    if (broken !== undefined) return packageFailure("policy", "TRUC-violation", broken, []);
-    if (this.#proposeAll(workspaces).oversized) {
-      return packageFailure("policy", "too-large-cluster", "", results);
-    }
+    if (broken !== undefined) return packageFailure("TRUC-violation", workspaces, broken);
+    if (this.#proposeAll(workspaces).oversized) return packageFailure("too-large-cluster", workspaces);
     for (const [i, workspace] of workspaces.entries()) {
       const refused = checkDustSpent(workspace, context, packaged);
-      if (refused !== undefined) return fail(i, refused, "unspent-dust");
+      if (refused !== undefined) return fail(i, refused);
     }
     for (const [i, workspace] of workspaces.entries()) {
       const refused = checkScriptsByPolicy(workspace);
       if (refused !== undefined) return fail(i, refused);
       results[i] = accepted(workspace, []);
     }
-    return { failure: undefined, results };
+    return { rejection: undefined, results };
   }
 
   async #prefetch(workspaces: readonly Workspace[]): Promise<void> {
@@ -327,11 +325,6 @@ function accepted(workspace: Workspace, replaced: readonly MempoolEntry[]): Acce
   };
 }
 
-function packageFailure(
-  kind: "policy" | "transaction",
-  reason: string,
-  debug: string,
-  results: readonly (AcceptResult | undefined)[],
-): PackageResult {
-  return { failure: { kind, rejection: reject("mempool-policy", reason, debug) }, results };
+function packageFailure(reason: string, workspaces: readonly Workspace[], debug = ""): PackageResult {
+  return { rejection: reject("mempool-policy", reason, debug), results: workspaces.map(() => undefined) };
 }

@@ -10,6 +10,7 @@ import {
 import { Signal } from "#base/lib/events.ts";
 import type { Txid } from "#protocol/bitcoin/hashes.ts";
 import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
+import { dustOutputs } from "#protocol/policy/dust.ts";
 import {
   compareFeeRates,
   type FeeRate,
@@ -289,6 +290,11 @@ export class Mempool {
   /** The rolling minimum after evictions, zero when there is none (Core's GetMinFee). */
   minFee(): FeeRate {
     return this.#rollingFee.current(this.#dependencies.now(), this.usage, this.options.maxSize);
+  }
+
+  /** Whether one of its outputs is dust, so that it must not pay a fee. */
+  hasDust(entry: MempoolEntry): boolean {
+    return dustOutputs(entry.table, this.options.dustRelayFee).length > 0;
   }
 
   /** Adds to the fee that a transaction counts for, in the mempool or not yet. */
