@@ -1,6 +1,6 @@
 /** A network of one's own, read from JSON. The format is written down in docs/operating/custom-network.md. */
 
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256d } from "#base/crypto/sha256.ts";
 import { ByteWriter } from "#base/lib/byte-writer.ts";
 import { equalBytes, toHex } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
@@ -24,15 +24,11 @@ const KNOWN_NAMES: ReadonlySet<string> = new Set([
   "signet",
   "regtest",
 ]);
-/** Nonces tried for a genesis block without one, a few seconds: bits of up to some 2^20 hashes are nearly sure to find one. */
-const MAX_GENESIS_TRIES = 1 << 22;
+/** Nonces tried for a genesis block without one, a few seconds: bits of up to some 2^19 hashes are nearly sure to find one. */
+const MAX_GENESIS_TRIES = 1 << 21;
 const MAX_SCRIPT = 10_000;
 const MAX_HEIGHT = 0x7fff_ffff;
 const U32 = 0xffff_ffff;
-
-function sha256d(bytes: Uint8Array): Uint8Array {
-  return sha256(sha256(bytes));
-}
 
 /**
  * The network that a JSON text describes.

@@ -1,4 +1,4 @@
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256d } from "#base/crypto/sha256.ts";
 import { ByteWriter } from "#base/lib/byte-writer.ts";
 import { hex } from "#base/lib/bytes.ts";
 
@@ -35,7 +35,7 @@ export function buildGenesis(parts: GenesisParts): Uint8Array {
   return new ByteWriter()
     .u32(parts.version)
     .bytes(new Uint8Array(32))
-    .bytes(sha256(sha256(coinbase)))
+    .bytes(sha256d(coinbase))
     .u32(parts.time)
     .u32(parts.bits)
     .u32(parts.nonce)

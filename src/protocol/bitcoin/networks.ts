@@ -2,7 +2,7 @@
  * The networks that Bitcoin Core v31 knows, value for value (kernel/chainparams.cpp, chainparamsbase.cpp).
  * A custom one is read from JSON by custom-network.ts.
  */
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256d } from "#base/crypto/sha256.ts";
 import { ByteWriter } from "#base/lib/byte-writer.ts";
 import { hex, toHex } from "#base/lib/bytes.ts";
 import { COIN } from "./amount.ts";
@@ -233,7 +233,7 @@ export function signet(challenge?: Uint8Array): Network {
   return {
     name: "signet",
     folder: "signet",
-    magic: sha256(sha256(new ByteWriter().varBytes(script).finish())).slice(0, 4),
+    magic: sha256d(new ByteWriter().varBytes(script).finish()).slice(0, 4),
     p2pPort: 38333,
     rpcPort: 38332,
     onionPort: 38334,
