@@ -1,5 +1,6 @@
 import { parseLaxDer } from "#base/crypto/lax-der.ts";
 import { verifier as defaultVerifier, type Verifier } from "#base/crypto/secp256k1.ts";
+import { isPubkeySize } from "#protocol/bitcoin/output-type.ts";
 import { LOCKTIME_THRESHOLD } from "#protocol/bitcoin/script.ts";
 import {
   legacySighash,
@@ -8,10 +9,9 @@ import {
   segwitV0Sighash,
   taprootSighash,
 } from "#protocol/bitcoin/sighash.ts";
+import { SEQUENCE_FINAL } from "#protocol/bitcoin/transaction.ts";
 import type { ScriptError } from "./script-error.ts";
 
-/** Sequence of an input that takes the lock time out of force. */
-export const SEQUENCE_FINAL = 0xffff_ffff;
 /** BIP68: an input with this bit has no relative lock time. */
 export const SEQUENCE_LOCKTIME_DISABLE_FLAG = 0x8000_0000;
 /** BIP68: the lock time counts units of 512 seconds, not blocks. */
@@ -79,7 +79,7 @@ export class TxSignatureChecker implements SignatureChecker {
     scriptCode: Uint8Array,
     version: SigVersion,
   ): boolean {
-    if (!isSizedPubkey(pubkey) || signature.length === 0) return false;
+    if (!isPubkeySize(pubkey) || signature.length === 0) return false;
     if (version === "witness-v0" && this.#amount < 0) return false;
     const last = signature.length - 1;
     if (!parseLaxDer(signature.subarray(0, last), COMPACT)) return false;
@@ -149,10 +149,3 @@ export class TxSignatureChecker implements SignatureChecker {
 }
 
 const COMPACT = new Uint8Array(64);
-
-/** Whether the length is the one that the first byte announces (Core: `CPubKey::IsValid`). */
-function isSizedPubkey(pubkey: Uint8Array): boolean {
-  const first = pubkey[0];
-  if (first === 2 || first === 3) return pubkey.length === 33;
-  return (first === 4 || first === 6 || first === 7) && pubkey.length === 65;
-}

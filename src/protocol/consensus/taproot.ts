@@ -1,46 +1,24 @@
 /** BIP341: how a script and its control block lead to the output key. */
 
 import { verifier as defaultVerifier } from "#base/crypto/secp256k1.ts";
-import { taggedHash } from "#base/crypto/sha256.ts";
-import { ByteWriter } from "#base/lib/byte-writer.ts";
-import { compareBytes } from "#base/lib/bytes.ts";
+import { MAX_TAPROOT_DEPTH, tapBranchHash, tapTweak } from "#protocol/bitcoin/taproot.ts";
 
-/** Leaf version of BIP342. */
-export const TAPROOT_LEAF_TAPSCRIPT = 0xc0;
 /** The leaf version's bits in a control block's first byte; the lowest is the parity of the output key. */
 export const TAPROOT_LEAF_MASK = 0xfe;
 const CONTROL_BASE_SIZE = 33;
 const CONTROL_NODE_SIZE = 32;
-const CONTROL_MAX_NODES = 128;
-
-/** Hash of a leaf: its version, and the script with its length in front. */
-export function tapleafHash(leafVersion: number, script: Uint8Array): Uint8Array {
-  return taggedHash("TapLeaf", new ByteWriter(10 + script.length).u8(leafVersion).varBytes(script).finish());
-}
-
-/** Hash of a branch; its two children are ordered first. */
-export function tapbranchHash(a: Uint8Array, b: Uint8Array): Uint8Array {
-  return compareBytes(a, b) < 0 ? taggedHash("TapBranch", a, b) : taggedHash("TapBranch", b, a);
-}
-
-/** What the internal key is tweaked by. @param merkleRoot absent for a key without scripts. */
-export function taptweakHash(internalKey: Uint8Array, merkleRoot?: Uint8Array): Uint8Array {
-  return merkleRoot === undefined
-    ? taggedHash("TapTweak", internalKey)
-    : taggedHash("TapTweak", internalKey, merkleRoot);
-}
 
 /** Whether a control block has a length that BIP341 knows: 33 bytes and at most 128 hashes. */
 export function isControlBlockSize(length: number): boolean {
   const path = length - CONTROL_BASE_SIZE;
-  return path >= 0 && path % CONTROL_NODE_SIZE === 0 && path <= CONTROL_NODE_SIZE * CONTROL_MAX_NODES;
+  return path >= 0 && path % CONTROL_NODE_SIZE === 0 && path <= CONTROL_NODE_SIZE * MAX_TAPROOT_DEPTH;
 }
 
 /** Root of the script tree that a control block's path leads to from a leaf. */
 export function taprootMerkleRoot(control: Uint8Array, leafHash: Uint8Array): Uint8Array {
   let hash = leafHash;
   for (let at = CONTROL_BASE_SIZE; at < control.length; at += CONTROL_NODE_SIZE) {
-    hash = tapbranchHash(hash, control.subarray(at, at + CONTROL_NODE_SIZE));
+    hash = tapBranchHash(hash, control.subarray(at, at + CONTROL_NODE_SIZE));
   }
   return hash;
 }
@@ -57,6 +35,6 @@ export function isTaprootCommitment(
   verifier = defaultVerifier,
 ): boolean {
   const internalKey = control.subarray(1, CONTROL_BASE_SIZE);
-  const tweak = taptweakHash(internalKey, taprootMerkleRoot(control, leafHash));
+  const tweak = tapTweak(internalKey, taprootMerkleRoot(control, leafHash));
   return verifier.tweakAddCheck(outputKey, control[0]! & 1, internalKey, tweak);
 }

@@ -11,6 +11,7 @@ import {
   MAX_STACK_SIZE,
   ScriptReader,
 } from "#protocol/bitcoin/script.ts";
+import { TAPSCRIPT_LEAF, tapLeafHash } from "#protocol/bitcoin/taproot.ts";
 import { evaluateScript } from "./evaluate-script.ts";
 import type { ScriptError } from "./script-error.ts";
 import {
@@ -21,13 +22,7 @@ import {
 } from "./script-flags.ts";
 import { castToBool, ScriptMachine } from "./script-machine.ts";
 import type { ExecutionData, SignatureChecker, SigVersion } from "./signature-checker.ts";
-import {
-  isControlBlockSize,
-  isTaprootCommitment,
-  TAPROOT_LEAF_MASK,
-  TAPROOT_LEAF_TAPSCRIPT,
-  tapleafHash,
-} from "./taproot.ts";
+import { isControlBlockSize, isTaprootCommitment, TAPROOT_LEAF_MASK } from "./taproot.ts";
 import { isOpSuccess, VALIDATION_WEIGHT_OFFSET } from "./tapscript.ts";
 
 /** What scripts outside taproot start from. */
@@ -106,9 +101,9 @@ function verifyTaproot(
   const script = stack.pop()!;
   if (!isControlBlockSize(control.length)) return "TAPROOT_WRONG_CONTROL_SIZE";
   const leafVersion = control[0]! & TAPROOT_LEAF_MASK;
-  const leafHash = tapleafHash(leafVersion, script);
+  const leafHash = tapLeafHash(script, leafVersion);
   if (!isTaprootCommitment(control, outputKey, leafHash)) return "WITNESS_PROGRAM_MISMATCH";
-  if (leafVersion === TAPROOT_LEAF_TAPSCRIPT) {
+  if (leafVersion === TAPSCRIPT_LEAF) {
     execution.tapleafHash = leafHash;
     execution.validationWeightLeft = serializedStackSize(witness) + VALIDATION_WEIGHT_OFFSET;
     return executeWitnessScript(stack, script, flags, "tapscript", checker, execution);
