@@ -8,7 +8,8 @@ export class Signal<T> {
 
   /** Follows; the result ends it. */
   on(listener: (value: T) => void | Promise<void>): () => void {
-    this.#listeners.push(listener);
+    // A new list: an emit under way goes on with those that it began with.
+    this.#listeners = [...this.#listeners, listener];
     return () => {
       this.#listeners = this.#listeners.filter((other) => other !== listener);
     };
