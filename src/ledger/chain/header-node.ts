@@ -1,6 +1,6 @@
 import { readU32, writeU32 } from "#base/lib/bytes.ts";
 import type { BlockHash } from "#protocol/bitcoin/hashes.ts";
-import type { HeaderContext } from "#protocol/consensus/header-context.ts";
+import { type HeaderContext, medianTimePastOf } from "#protocol/consensus/header-context.ts";
 
 /** What is known of a block, as bits of {@link HeaderNode.status} (Core's BlockStatus in chain.h). */
 export const BlockStatus = {
@@ -242,12 +242,7 @@ export class HeaderNode implements HeaderContext {
 
   /** Median of the times of this block and the ten before it, in seconds (BIP113). */
   medianTimePast(): number {
-    const times: number[] = [];
-    for (let node: HeaderNode | null = this; node !== null && times.length < 11; node = node.prev) {
-      times.push(node.time);
-    }
-    times.sort((a, b) => a - b);
-    return times[times.length >> 1]!;
+    return medianTimePastOf(this);
   }
 
   /** The 80 bytes of the header. */

@@ -91,6 +91,12 @@ export class HeaderTree {
     this.#unsaved.add(node);
   }
 
+  /** For loading: what was saved of a block. */
+  restoreStatus(node: HeaderNode, status: number, txCount: number): void {
+    node.setStatus(status);
+    node.setTxCounts(txCount, 0);
+  }
+
   setTxCount(node: HeaderNode, txCount: number): void {
     node.setTxCounts(txCount, node.chainTxCount);
     this.#unsaved.add(node);
@@ -111,6 +117,10 @@ export class HeaderTree {
     node.setUndoPosition(position);
     this.addStatus(node, BlockStatus.HAVE_UNDO);
     this.#unsaved.add(node);
+  }
+
+  setSequenceId(node: HeaderNode, id: number): void {
+    node.setSequenceId(id);
   }
 
   /** Names the best header anew, after blocks were found invalid or valid again (Core's RecalculateBestHeader). */
