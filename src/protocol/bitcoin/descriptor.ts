@@ -8,11 +8,11 @@ import { compareBytes, concatBytes } from "#base/lib/bytes.ts";
 import { encodeAddress, payToPubkey, payToPubkeyHash, payToScriptHash, payToWitness } from "./address.ts";
 import { addChecksum } from "./descriptor-checksum.ts";
 import type { DerivedKey, KeyExpression } from "./key-expression.ts";
-import type { KeyRing } from "./key-ring.ts";
 import { multisigScript, sortKeys } from "./multisig.ts";
 import type { Network } from "./network.ts";
 import { OP_CHECKSIG, OP_CHECKSIGADD, OP_NUMEQUAL } from "./opcodes.ts";
 import { classifyOutput } from "./output-type.ts";
+import type { PrivateKeys } from "./private-keys.ts";
 import { buildScript, pushData, pushNumber, witnessVersion } from "./script.ts";
 import { TAPSCRIPT_LEAF, type TaprootOutput, taprootOutput } from "./taproot.ts";
 import type { PrivateKey } from "./wif.ts";
@@ -56,13 +56,13 @@ export type AddressType = "legacy" | "p2sh-segwit" | "bech32" | "bech32m";
 export class Descriptor {
   readonly network: Network;
   readonly #node: DescriptorNode;
-  readonly #ring: KeyRing;
+  readonly #secrets: PrivateKeys;
 
-  /** @param ring the private keys that stood in its text. */
-  constructor(node: DescriptorNode, network: Network, ring: KeyRing) {
+  /** @param secrets the private keys that stood in its text. */
+  constructor(node: DescriptorNode, network: Network, secrets: PrivateKeys) {
     this.network = network;
     this.#node = node;
-    this.#ring = ring;
+    this.#secrets = secrets;
   }
 
   /** Whether it stands for other scripts at each position. */
@@ -93,7 +93,7 @@ export class Descriptor {
   /** Text with private keys, `undefined` when one of them is not known. */
   toPrivateString(): string | undefined {
     if (!this.isSolvable) return undefined;
-    const text = nodeText(this.#node, this.network, (key) => key.toPrivateString(this.#ring));
+    const text = nodeText(this.#node, this.network, (key) => key.toPrivateString(this.#secrets));
     return text === undefined ? undefined : addChecksum(text);
   }
 
@@ -102,7 +102,7 @@ export class Descriptor {
    * @returns `undefined` when a hardened step takes a private key that is not known.
    */
   expand(position: number): Expansion | undefined {
-    const expander = new Expander(position, this.#ring);
+    const expander = new Expander(position, this.#secrets);
     const scripts = expander.scripts(this.#node);
     if (scripts === undefined) return undefined;
     return { scripts, subscripts: expander.subscripts, keys: expander.keys, taproot: expander.taproot };
@@ -112,7 +112,7 @@ export class Descriptor {
   privateKeys(position: number): PrivateKey[] {
     const found: PrivateKey[] = [];
     someKey(this.#node, (key) => {
-      const secret = key.privateKey(position, this.#ring);
+      const secret = key.privateKey(position, this.#secrets);
       if (secret !== undefined) found.push(secret);
       return false;
     });
@@ -218,11 +218,11 @@ class Expander {
   readonly keys: DerivedKey[] = [];
   readonly taproot: TaprootOutput[] = [];
   readonly #position: number;
-  readonly #ring: KeyRing;
+  readonly #secrets: PrivateKeys;
 
-  constructor(position: number, ring: KeyRing) {
+  constructor(position: number, secrets: PrivateKeys) {
     this.#position = position;
-    this.#ring = ring;
+    this.#secrets = secrets;
   }
 
   scripts(node: DescriptorNode): Uint8Array[] | undefined {
@@ -245,7 +245,7 @@ class Expander {
   }
 
   #key(expression: KeyExpression): Uint8Array | undefined {
-    const derived = expression.derive(this.#position, this.#ring);
+    const derived = expression.derive(this.#position, this.#secrets);
     if (derived !== undefined) this.keys.push(derived);
     return derived?.publicKey;
   }

@@ -7,10 +7,10 @@ import { encodeAddress } from "./address.ts";
 import { Descriptor, type DescriptorNode } from "./descriptor.ts";
 import { ConstantKey, type KeyExpression, KeyWithOrigin } from "./key-expression.ts";
 import type { KeyOrigin } from "./key-path.ts";
-import { KeyRing } from "./key-ring.ts";
 import type { Network } from "./network.ts";
 import { OP_CHECKSIG, OP_CHECKSIGADD, OP_NUMEQUAL } from "./opcodes.ts";
 import { classifyOutput, isPubkeySize } from "./output-type.ts";
+import { PrivateKeys } from "./private-keys.ts";
 import { decodeScriptNumber, isMinimalPush, ScriptReader, smallIntegerOf } from "./script.ts";
 import type { TaprootOutput } from "./taproot.ts";
 
@@ -35,7 +35,7 @@ export function inferDescriptor(
   knowledge: ScriptKnowledge = {},
 ): Descriptor {
   const node = new Inference(network, knowledge).top(script);
-  return new Descriptor(node, network, new KeyRing());
+  return new Descriptor(node, network, new PrivateKeys());
 }
 
 class Inference {

@@ -13,8 +13,8 @@ import {
   neuter,
 } from "./bip32.ts";
 import { formatKeyPath, formatOrigin, HARDENED, type KeyOrigin } from "./key-path.ts";
-import type { KeyRing } from "./key-ring.ts";
 import type { Network } from "./network.ts";
+import type { PrivateKeys } from "./private-keys.ts";
 import { encodeWif, type PrivateKey } from "./wif.ts";
 
 /** A public key at one position of a descriptor. */
@@ -32,12 +32,12 @@ export interface KeyExpression {
   readonly size: number;
   /** Canonical text, without private keys. */
   toString(): string;
-  /** The text with the private key; `undefined` when the ring has none. */
-  toPrivateString(ring: KeyRing): string | undefined;
-  /** The key at a position; `undefined` when it takes a private key that the ring has not. */
-  derive(position: number, ring: KeyRing): DerivedKey | undefined;
-  /** The private key at a position, where the ring has it. */
-  privateKey(position: number, ring: KeyRing): PrivateKey | undefined;
+  /** The text with the private key; `undefined` when it is not known. */
+  toPrivateString(secrets: PrivateKeys): string | undefined;
+  /** The key at a position; `undefined` when it takes a private key that is not known. */
+  derive(position: number, secrets: PrivateKeys): DerivedKey | undefined;
+  /** The private key at a position, where it is known. */
+  privateKey(position: number, secrets: PrivateKeys): PrivateKey | undefined;
 }
 
 /** A key written out. */
@@ -62,8 +62,8 @@ export class ConstantKey implements KeyExpression {
     return toHex(this.#xOnly ? this.#publicKey.subarray(1) : this.#publicKey);
   }
 
-  toPrivateString(ring: KeyRing): string | undefined {
-    const key = this.privateKey(0, ring);
+  toPrivateString(secrets: PrivateKeys): string | undefined {
+    const key = this.privateKey(0, secrets);
     return key === undefined ? undefined : encodeWif(key, this.#network);
   }
 
@@ -72,8 +72,8 @@ export class ConstantKey implements KeyExpression {
     return { publicKey: this.#publicKey, origin: { fingerprint, path: [] } };
   }
 
-  privateKey(_position: number, ring: KeyRing): PrivateKey | undefined {
-    return this.#xOnly ? ring.findXOnly(this.#publicKey.subarray(1)) : ring.find(this.#publicKey);
+  privateKey(_position: number, secrets: PrivateKeys): PrivateKey | undefined {
+    return this.#xOnly ? secrets.findXOnly(this.#publicKey.subarray(1)) : secrets.find(this.#publicKey);
   }
 }
 
@@ -115,8 +115,8 @@ export class ExtendedKeyPath implements KeyExpression {
     return encodeExtendedPublic(this.#root, this.#network) + this.#pathText();
   }
 
-  toPrivateString(ring: KeyRing): string | undefined {
-    const key = this.#privateRoot(ring);
+  toPrivateString(secrets: PrivateKeys): string | undefined {
+    const key = this.#privateRoot(secrets);
     return key === undefined ? undefined : encodeExtendedPrivate(key, this.#network) + this.#pathText();
   }
 
@@ -126,15 +126,15 @@ export class ExtendedKeyPath implements KeyExpression {
     return `${path}/*${this.#wildcard === "hardened" ? (this.#apostrophe ? "'" : "h") : ""}`;
   }
 
-  derive(position: number, ring: KeyRing): DerivedKey | undefined {
-    const key = this.#derivePublic(position, ring);
+  derive(position: number, secrets: PrivateKeys): DerivedKey | undefined {
+    const key = this.#derivePublic(position, secrets);
     if (key === undefined) return undefined;
     const path = this.isRange ? [...this.#path, this.#step(position)] : this.#path;
     return { publicKey: key.publicKey, origin: { fingerprint: fingerprintOf(this.#root), path } };
   }
 
-  privateKey(position: number, ring: KeyRing): PrivateKey | undefined {
-    const parent = this.#parentPrivate(ring);
+  privateKey(position: number, secrets: PrivateKeys): PrivateKey | undefined {
+    const parent = this.#parentPrivate(secrets);
     if (parent === undefined) return undefined;
     const key = this.isRange ? derivePrivate(parent, this.#step(position)) : parent;
     return key === undefined ? undefined : { secret: key.secretKey, compressed: true };
@@ -144,22 +144,22 @@ export class ExtendedKeyPath implements KeyExpression {
     return this.#wildcard === "hardened" ? position + HARDENED : position;
   }
 
-  #derivePublic(position: number, ring: KeyRing): ExtendedPublicKey | undefined {
+  #derivePublic(position: number, secrets: PrivateKeys): ExtendedPublicKey | undefined {
     if (this.#wildcard === "hardened") {
-      const parent = this.#parentPrivate(ring);
+      const parent = this.#parentPrivate(secrets);
       const child = parent === undefined ? undefined : derivePrivate(parent, this.#step(position));
       return child === undefined ? undefined : neuter(child);
     }
-    const parent = this.#parentPublic(ring);
+    const parent = this.#parentPublic(secrets);
     if (parent === undefined || this.#wildcard === "none") return parent;
     return derivePublic(parent, position);
   }
 
-  #parentPublic(ring: KeyRing): ExtendedPublicKey | undefined {
+  #parentPublic(secrets: PrivateKeys): ExtendedPublicKey | undefined {
     if (this.#parent !== undefined) return this.#parent;
     let key: ExtendedPublicKey | undefined = this.#root;
     if (this.#path.some((step) => step >= HARDENED)) {
-      const parent = this.#parentPrivate(ring);
+      const parent = this.#parentPrivate(secrets);
       key = parent === undefined ? undefined : neuter(parent);
     } else {
       for (const step of this.#path) key = key === undefined ? undefined : derivePublic(key, step);
@@ -168,16 +168,16 @@ export class ExtendedKeyPath implements KeyExpression {
     return key;
   }
 
-  #parentPrivate(ring: KeyRing): ExtendedPrivateKey | undefined {
+  #parentPrivate(secrets: PrivateKeys): ExtendedPrivateKey | undefined {
     if (this.#privateParent !== undefined) return this.#privateParent;
-    let key = this.#privateRoot(ring);
+    let key = this.#privateRoot(secrets);
     for (const step of this.#path) key = key === undefined ? undefined : derivePrivate(key, step);
     this.#privateParent = key;
     return key;
   }
 
-  #privateRoot(ring: KeyRing): ExtendedPrivateKey | undefined {
-    const key = ring.find(this.#root.publicKey);
+  #privateRoot(secrets: PrivateKeys): ExtendedPrivateKey | undefined {
+    const key = secrets.find(this.#root.publicKey);
     if (key === undefined) return undefined;
     const { depth, parentFingerprint, index, chainCode } = this.#root;
     return { depth, parentFingerprint, index, chainCode, secretKey: key.secret };
@@ -208,19 +208,19 @@ export class KeyWithOrigin implements KeyExpression {
     return `[${formatOrigin(this.#origin, this.#apostrophe)}]${this.#key}`;
   }
 
-  toPrivateString(ring: KeyRing): string | undefined {
-    const text = this.#key.toPrivateString(ring);
+  toPrivateString(secrets: PrivateKeys): string | undefined {
+    const text = this.#key.toPrivateString(secrets);
     return text === undefined ? undefined : `[${formatOrigin(this.#origin, this.#apostrophe)}]${text}`;
   }
 
-  derive(position: number, ring: KeyRing): DerivedKey | undefined {
-    const derived = this.#key.derive(position, ring);
+  derive(position: number, secrets: PrivateKeys): DerivedKey | undefined {
+    const derived = this.#key.derive(position, secrets);
     if (derived === undefined) return undefined;
     const { fingerprint, path } = this.#origin;
     return { publicKey: derived.publicKey, origin: { fingerprint, path: [...path, ...derived.origin.path] } };
   }
 
-  privateKey(position: number, ring: KeyRing): PrivateKey | undefined {
-    return this.#key.privateKey(position, ring);
+  privateKey(position: number, secrets: PrivateKeys): PrivateKey | undefined {
+    return this.#key.privateKey(position, secrets);
   }
 }

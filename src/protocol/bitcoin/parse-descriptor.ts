@@ -6,9 +6,9 @@ import { decodeAddress, isAddressError } from "./address.ts";
 import { Descriptor, type DescriptorNode, type MultisigName } from "./descriptor.ts";
 import { splitChecksum } from "./descriptor-checksum.ts";
 import type { KeyExpression } from "./key-expression.ts";
-import { KeyRing } from "./key-ring.ts";
 import type { Network } from "./network.ts";
 import { type KeyContext, parseKeyExpression } from "./parse-key-expression.ts";
+import { PrivateKeys } from "./private-keys.ts";
 import { MAX_PUBKEYS_PER_MULTISIG, MAX_SCRIPT_ELEMENT_SIZE } from "./script.ts";
 import { MAX_TAPROOT_DEPTH } from "./taproot.ts";
 
@@ -28,15 +28,15 @@ export interface ParsedDescriptor {
 export function parseDescriptor(text: string, network: Network, requireChecksum = false): ParsedDescriptor {
   const split = splitChecksum(text, requireChecksum);
   if ("error" in split) throw new DecodeError(split.error);
-  const ring = new KeyRing();
+  const secrets = new PrivateKeys();
   const span = new Span(split.payload);
-  const nodes = new DescriptorParser(network, ring).script(span, "top");
+  const nodes = new DescriptorParser(network, secrets).script(span, "top");
   // What is left over has no text in Core either.
   if (span.text !== "") throw new DecodeError("");
   return {
-    descriptors: nodes.map((node) => new Descriptor(node, network, ring)),
+    descriptors: nodes.map((node) => new Descriptor(node, network, secrets)),
     checksum: split.checksum,
-    hasPrivateKeys: !ring.isEmpty,
+    hasPrivateKeys: !secrets.isEmpty,
   };
 }
 
@@ -91,11 +91,11 @@ const MINISCRIPT =
 
 class DescriptorParser {
   readonly #network: Network;
-  readonly #ring: KeyRing;
+  readonly #secrets: PrivateKeys;
 
-  constructor(network: Network, ring: KeyRing) {
+  constructor(network: Network, secrets: PrivateKeys) {
     this.#network = network;
-    this.#ring = ring;
+    this.#secrets = secrets;
   }
 
   /** One script expression, as many times as there are multipath values. */
@@ -112,7 +112,7 @@ class DescriptorParser {
 
   #keys(text: string, context: KeyContext, where: string): KeyExpression[] {
     try {
-      return parseKeyExpression(text, context, this.#network, this.#ring);
+      return parseKeyExpression(text, context, this.#network, this.#secrets);
     } catch (error) {
       if (error instanceof DecodeError) throw new DecodeError(`${where}${error.message}`);
       throw error;

@@ -12,9 +12,9 @@ import {
   type Wildcard,
 } from "./key-expression.ts";
 import { HARDENED } from "./key-path.ts";
-import type { KeyRing } from "./key-ring.ts";
 import type { Network } from "./network.ts";
 import { isPubkeySize } from "./output-type.ts";
+import type { PrivateKeys } from "./private-keys.ts";
 import { decodeWif } from "./wif.ts";
 
 /** Where a key stands: uncompressed keys are allowed at the top and in `sh()`, 32-byte keys in `tr()`. */
@@ -22,21 +22,21 @@ export type KeyContext = "top" | "p2sh" | "p2wpkh" | "p2wsh" | "p2tr";
 
 /**
  * The key of an expression, or one for each value of its multipath specifier.
- * @param ring takes in the private keys that stand in the text.
+ * @param secrets takes in the private keys that stand in the text.
  * @throws DecodeError with Core's text.
  */
 export function parseKeyExpression(
   text: string,
   context: KeyContext,
   network: Network,
-  ring: KeyRing,
+  secrets: PrivateKeys,
 ): KeyExpression[] {
   if (text.startsWith("musig(")) {
     throw new DecodeError(
       context === "p2tr" ? "musig() is not supported" : "musig() is only allowed in tr() and rawtr()",
     );
   }
-  const parser = new KeyParser(context, network, ring);
+  const parser = new KeyParser(context, network, secrets);
   const parts = text.split("]");
   if (parts.length > 2) throw new DecodeError("Multiple ']' characters found for a single pubkey");
   const [first = "", second] = parts;
@@ -67,12 +67,12 @@ class KeyParser {
   usesApostrophe = false;
   readonly #context: KeyContext;
   readonly #network: Network;
-  readonly #ring: KeyRing;
+  readonly #secrets: PrivateKeys;
 
-  constructor(context: KeyContext, network: Network, ring: KeyRing) {
+  constructor(context: KeyContext, network: Network, secrets: PrivateKeys) {
     this.#context = context;
     this.#network = network;
-    this.#ring = ring;
+    this.#secrets = secrets;
   }
 
   /** A key without its origin. */
@@ -119,13 +119,13 @@ class KeyParser {
     if (!key.compressed && !this.#allowsUncompressed) {
       throw new DecodeError("Uncompressed keys are not allowed");
     }
-    return new ConstantKey(this.#ring.add(key), this.#context === "p2tr", this.#network);
+    return new ConstantKey(this.#secrets.add(key), this.#context === "p2tr", this.#network);
   }
 
   #extended(text: string): ExtendedPublicKey {
     const secret = decodeExtendedPrivate(text, this.#network);
     if (secret !== undefined) {
-      this.#ring.add({ secret: secret.secretKey, compressed: true });
+      this.#secrets.add({ secret: secret.secretKey, compressed: true });
       return neuter(secret);
     }
     const key = decodeExtendedPublic(text, this.#network);

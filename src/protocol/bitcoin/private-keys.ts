@@ -4,7 +4,7 @@ import { concatBytes, toHex } from "#base/lib/bytes.ts";
 import type { PrivateKey } from "./wif.ts";
 
 /** Private keys by the HASH160 of their public keys. */
-export class KeyRing {
+export class PrivateKeys {
   readonly #keys = new Map<string, PrivateKey>();
 
   /** Whether it holds any key. */
