@@ -6,7 +6,7 @@ import { firstHeader } from "../../../test/support/test-header.ts";
 import { enforcesBip30, isBip30Repeat, isBip30Unspendable } from "./bip30.ts";
 
 const hashOf = (text: string) => fromHexReversed(text)!;
-const OTHER = new Uint8Array(32).fill(9);
+const OTHER: Uint8Array = new Uint8Array(32).fill(9);
 const BIP34 = hashOf(main.consensus.bip34Hash);
 
 test("the two blocks that overwrote a coinbase may do so", () => {

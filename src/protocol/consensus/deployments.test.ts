@@ -7,7 +7,7 @@ import { isActive, isActiveAfter, isActiveAt, scriptFlagsFor } from "./deploymen
 import { scriptFlagNames } from "./script-flags.ts";
 import { VersionbitsCache } from "./versionbits.ts";
 
-const OTHER = new Uint8Array(32).fill(9);
+const OTHER: Uint8Array = new Uint8Array(32).fill(9);
 const flags = (network: typeof main, height: number, hash = OTHER) =>
   scriptFlagNames(scriptFlagsFor(network, hash, height)).join(" ");
 

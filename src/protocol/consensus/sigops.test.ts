@@ -42,7 +42,7 @@ function spend(
   script: Uint8Array,
   spent: Uint8Array,
   witness: Uint8Array[] = [],
-  output = new Uint8Array(0),
+  output: Uint8Array = new Uint8Array(0),
 ) {
   const input = { txid: new Uint8Array(32).fill(1), index: 0, sequence: 0 };
   const other = { ...input, index: 1, script: new Uint8Array(0), witness: [Uint8Array.of(1)] };
