@@ -12,10 +12,23 @@ export interface MiningChain {
   now(): number;
   /** Whether a block on the tip would connect (Core's TestBlockValidity). The caller holds the lock. */
   testBlock(raw: Uint8Array, checks: { pow: boolean; merkle: boolean }): Promise<Rejection | undefined>;
+  /** What is known of a block: its scripts hold, it or an ancestor is invalid, or neither is sure; undefined: nothing. */
+  knowledgeOf(hash: Uint8Array): "valid" | "invalid" | "inconclusive" | undefined;
+  /** A header by its hash, on whatever branch. */
+  header(hash: Uint8Array): HeaderContext | undefined;
 }
 
-/** Where a found block goes: the chain as for a block from the user (Core's ProcessNewBlock, force_processing). */
+/** Where a found block goes: the chain, as for a block from the user. A `ChainState` is one. */
 export interface BlockSubmitter {
-  /** `rejection` when its checks failed; `isNew` false when it was known. */
-  submitBlock(raw: Uint8Array): Promise<{ isNew: boolean; rejection?: Rejection }>;
+  /** Core's ProcessNewBlock: `isNew` is false when we had it or refuse it. */
+  acceptBlock(
+    raw: Uint8Array,
+    options: { requested: boolean; minPowChecked: boolean },
+  ): Promise<{ readonly isNew: boolean; readonly rejection?: Rejection }>;
+  /** Tells the verdict on each block that was checked to its end. */
+  readonly blockChecked: {
+    on(
+      listener: (verdict: { readonly hash: Uint8Array; readonly rejection?: Rejection }) => void,
+    ): () => void;
+  };
 }
