@@ -35,7 +35,7 @@ export function encodeBase58(bytes: Uint8Array): string {
  * @returns `undefined` when it is not Base58 or holds more than `maxLength` bytes.
  */
 export function decodeBase58(text: string, maxLength: number): Uint8Array | undefined {
-  const trimmed = text.replace(/^[ \f\n\r\t\v]+|[ \f\n\r\t\v]+$/g, "");
+  const trimmed = trimSpaces(text);
   let zeroes = 0;
   while (zeroes < trimmed.length && trimmed[zeroes] === "1") zeroes++;
   if (zeroes > maxLength) return undefined;
@@ -57,6 +57,16 @@ export function decodeBase58(text: string, maxLength: number): Uint8Array | unde
   const bytes = new Uint8Array(zeroes + length);
   for (let i = 0; i < length; i++) bytes[zeroes + i] = reversed[length - 1 - i]!;
   return bytes;
+}
+
+/** Takes ASCII spaces off both ends (Core: `IsSpace`). */
+function trimSpaces(text: string): string {
+  const isSpace = (at: number): boolean => " \f\n\r\t\v".includes(text[at]!);
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(start)) start++;
+  while (end > start && isSpace(end - 1)) end--;
+  return text.slice(start, end);
 }
 
 /** Base58 of the bytes and the first four of their double SHA-256. */
