@@ -1,12 +1,11 @@
 /** Extended keys (BIP32), with the strictness of Core's decoding (key_io.cpp, key.cpp, pubkey.cpp). */
 
 import { HDKey } from "@scure/bip32";
-import { isValidPublicKey, publicKeyOf } from "#base/crypto/keys.ts";
+import { isValidPublicKey, isValidSecret, publicKeyOf } from "#base/crypto/keys.ts";
 import { hash160 } from "#base/crypto/sha256.ts";
 import { ByteWriter } from "#base/lib/byte-writer.ts";
 import { decodeBase58Check, encodeBase58Check } from "./base58.ts";
 import type { AddressPrefixes, Network } from "./network.ts";
-import { isSecretKey } from "./wif.ts";
 
 interface ExtendedFields {
   /** Steps from the master key, 0 … 255. */
@@ -113,7 +112,7 @@ export function decodeExtendedPrivate(text: string, network: Network): ExtendedP
   if (decoded === undefined || decoded.material[0] !== 0) return undefined;
   const { material, ...fields } = decoded;
   const secretKey = material.slice(1);
-  return isSecretKey(secretKey) ? { ...fields, secretKey } : undefined;
+  return isValidSecret(secretKey) ? { ...fields, secretKey } : undefined;
 }
 
 function decode(

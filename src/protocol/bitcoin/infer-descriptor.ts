@@ -1,6 +1,6 @@
 /** The descriptor of a script, as far as what is known about it tells (Core: `InferDescriptor`). */
 
-import { isValidPublicKey } from "#base/crypto/keys.ts";
+import { isValidXOnlyKey } from "#base/crypto/keys.ts";
 import { ripemd160 } from "#base/crypto/sha256.ts";
 import { concatBytes } from "#base/lib/bytes.ts";
 import { encodeAddress } from "./address.ts";
@@ -131,7 +131,7 @@ class Inference {
         depths: spend.leaves.map((leaf) => leaf.depth),
       };
     }
-    if (!isValidPublicKey(concatBytes(Uint8Array.of(2), outputKey))) return undefined;
+    if (!isValidXOnlyKey(outputKey)) return undefined;
     return { kind: "rawtr", key: this.#xOnlyKey(outputKey) };
   }
 

@@ -26,19 +26,3 @@ function formatStep(step: number, apostrophe: boolean): string {
 export function formatOrigin(origin: KeyOrigin, apostrophe = false): string {
   return toHex(origin.fingerprint) + formatKeyPath(origin.path, apostrophe);
 }
-
-/**
- * A path as people write it: `m/0/1h`, with or without `m`; `undefined` where it is none (Core: `ParseHDKeypath`).
- */
-export function parseKeyPath(text: string): number[] | undefined {
-  const path: number[] = [];
-  const steps = text.split("/");
-  for (const [i, step] of steps.entries()) {
-    if (i === 0 && step === "m") continue;
-    const match = /^([0-9]+)(['h]?)$/.exec(step);
-    const index = match === null ? Number.NaN : Number(match[1]);
-    if (match === null || index >= HARDENED) return undefined;
-    path.push(match[2] === "" ? index : index + HARDENED);
-  }
-  return path;
-}

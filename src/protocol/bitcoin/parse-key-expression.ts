@@ -1,6 +1,6 @@
 /** Key expressions of descriptors from their text, with Core's errors (`ParsePubkey` in script/descriptor.cpp). */
 
-import { isValidPublicKey } from "#base/crypto/keys.ts";
+import { isValidPublicKey, isValidXOnlyKey } from "#base/crypto/keys.ts";
 import { concatBytes, fromHex } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import { decodeExtendedPrivate, decodeExtendedPublic, type ExtendedPublicKey, neuter } from "./bip32.ts";
@@ -106,9 +106,8 @@ class KeyParser {
       }
       return new ConstantKey(bytes, false, this.#network);
     }
-    if (bytes.length === 32 && this.#context === "p2tr") {
-      const even = concatBytes(Uint8Array.of(2), bytes);
-      if (isValidPublicKey(even)) return new ConstantKey(even, true, this.#network);
+    if (this.#context === "p2tr" && isValidXOnlyKey(bytes)) {
+      return new ConstantKey(concatBytes(Uint8Array.of(2), bytes), true, this.#network);
     }
     throw new DecodeError(`Pubkey '${text}' is invalid`);
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { tweakSecret, xOnlyPublicKeyOf } from "#base/crypto/keys.ts";
 import { hex, toHex } from "#base/lib/bytes.ts";
 import { NO_SHARED, sharedVector } from "../../../test/vectors/vectors.ts";
 import { encodeAddress } from "./address.ts";
@@ -14,6 +15,12 @@ interface Vectors {
     given: { internalPubkey: string; scriptTree: Tree };
     intermediary: { leafHashes?: string[]; merkleRoot: string | null; tweak: string; tweakedPubkey: string };
     expected: { scriptPubKey: string; bip350Address: string; scriptPathControlBlocks?: string[] };
+  }[];
+  keyPathSpending: {
+    inputSpending: {
+      given: { internalPrivkey: string; merkleRoot: string | null };
+      intermediary: { internalPubkey: string; tweak: string; tweakedPrivkey: string };
+    }[];
   }[];
 }
 
@@ -46,6 +53,27 @@ test("bip341_wallet_vectors.json: outputs and control blocks", {
     }
   }
   t.diagnostic(`${vectors.scriptPubKey.length} rows`);
+});
+
+test("bip341_wallet_vectors.json: keys of key path spends", {
+  skip: path === undefined && NO_SHARED,
+}, (t) => {
+  const vectors = JSON.parse(readFileSync(path!, "utf8")) as Vectors;
+  let count = 0;
+  for (const { inputSpending } of vectors.keyPathSpending) {
+    for (const { given, intermediary } of inputSpending) {
+      const secret = hex(given.internalPrivkey);
+      const internalKey = xOnlyPublicKeyOf(secret);
+      const tweak = tapTweak(internalKey, given.merkleRoot === null ? undefined : hex(given.merkleRoot));
+      const tweaked = tweakSecret(secret, tweak)!;
+      assert.equal(toHex(internalKey), intermediary.internalPubkey);
+      assert.equal(toHex(tweak), intermediary.tweak);
+      assert.equal(toHex(tweaked), intermediary.tweakedPrivkey);
+      count++;
+    }
+  }
+  t.diagnostic(`${count} rows`);
+  assert.equal(count, 7);
 });
 
 const KEY = hex("d6889cb081036e0faefa3a35157ad71086b123b2b144b649798b494c300a961d");

@@ -1,6 +1,7 @@
 /** Private keys as text, the wallet import format (Core: key_io.cpp `DecodeSecret`). */
 
-import { compareBytes, concatBytes, hex } from "#base/lib/bytes.ts";
+import { isValidSecret } from "#base/crypto/keys.ts";
+import { concatBytes } from "#base/lib/bytes.ts";
 import { decodeBase58Check, encodeBase58Check } from "./base58.ts";
 import type { Network } from "./network.ts";
 
@@ -9,14 +10,6 @@ export interface PrivateKey {
   readonly secret: Uint8Array;
   /** Whether its public key is written in 33 bytes. */
   readonly compressed: boolean;
-}
-
-/** Order of secp256k1's group. */
-const ORDER = hex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141");
-
-/** Whether 32 bytes are a private key: not zero and below the group's order. */
-export function isSecretKey(secret: Uint8Array): boolean {
-  return secret.length === 32 && secret.some((byte) => byte !== 0) && compareBytes(secret, ORDER) < 0;
 }
 
 export function encodeWif(key: PrivateKey, network: Network): string {
@@ -31,5 +24,5 @@ export function decodeWif(text: string, network: Network): PrivateKey | undefine
   const compressed = data.length === 34 && data[33] === 1;
   if (data.length !== 33 && !compressed) return undefined;
   const secret = data.slice(1, 33);
-  return isSecretKey(secret) ? { secret, compressed } : undefined;
+  return isValidSecret(secret) ? { secret, compressed } : undefined;
 }
