@@ -25,9 +25,10 @@ import { InitialBlockDownload } from "./initial-block-download.ts";
 import { invalidateBlock, preciousBlock, reconsiderBlock } from "./invalidate-block.ts";
 import { loadChain, storeGenesis } from "./load-chain.ts";
 import { findForkOf, locatorOf } from "./locator.ts";
-import { readBlock, readUndo } from "./read-block.ts";
+import { loadUndo, readBlock, readUndo } from "./read-block.ts";
 import { testBlock } from "./test-block.ts";
 import type { TipMove } from "./tip-move.ts";
+import type { BlockUndo } from "./undo.ts";
 import { verificationProgress } from "./verification-progress.ts";
 import { verifyChain } from "./verify-chain.ts";
 
@@ -236,6 +237,11 @@ export class ChainState {
   /** The outputs that a block spent, in the order of its inputs. @throws ChainError when we do not hold them. */
   readUndo(node: HeaderNode): Promise<Prevouts> {
     return readUndo(this.#parts, node);
+  }
+
+  /** The coins that a block spent, with where each came from. @throws ChainError when we do not hold them. */
+  readBlockUndo(node: HeaderNode): Promise<BlockUndo> {
+    return loadUndo(this.#parts, node);
   }
 
   /** Marks a block and all after it invalid, and leaves it for the next best. Genesis stays. */

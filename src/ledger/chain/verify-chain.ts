@@ -65,25 +65,32 @@ class Verification {
   }
 
   /** Checks a block, and takes it back from the coins. */
-  async goDown(node: HeaderNode): Promise<boolean> {
-    try {
+  goDown(node: HeaderNode): Promise<boolean> {
+    return this.#judge(node, async () => {
       // From the disk, whatever is in memory.
       const hashed = await readHashed(this.#parts, node);
       if (this.#level >= 1) {
         const bad = checkBlock(hashed.block, hashed.hashes, this.#parts.network);
-        if (bad !== undefined) return this.#fail(node, `found bad block: ${rejectionText(bad)}`);
+        if (bad !== undefined) return `found bad block: ${rejectionText(bad)}`;
       }
-      if (this.#level < 2) return true;
+      if (this.#level < 2) return undefined;
       const undo = await loadUndo(this.#parts, node);
-      if (this.#level < 3 || !this.#hasRoom()) return true;
+      if (this.#level < 3 || !this.#hasRoom()) return undefined;
       const result = await disconnectBlock(this.#parts, node, hashed, undo);
-      if (result !== "clean") return this.#fail(node, "coin database inconsistencies found");
+      if (result !== "clean") return "coin database inconsistencies found";
       this.next = node;
-      return true;
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      return this.#fail(node, error.message);
-    }
+      return undefined;
+    });
+  }
+
+  /** Connects a block again. */
+  goUp(node: HeaderNode): Promise<boolean> {
+    return this.#judge(node, async () => {
+      const hashed = await readHashed(this.#parts, node);
+      const request = { ...hashed, hash: node.hash, prev: node.prev!, checkScripts: true };
+      const { rejection } = await connectBlock(this.#parts, request);
+      return rejection && `found unconnectable block: ${rejectionText(rejection)}`;
+    });
   }
 
   #hasRoom(): boolean {
@@ -91,18 +98,14 @@ class Verification {
     return !this.skipped;
   }
 
-  /** Connects a block again. */
-  async goUp(node: HeaderNode): Promise<boolean> {
-    const hashed = await readHashed(this.#parts, node);
-    const request = { ...hashed, hash: node.hash, prev: node.prev!, checkScripts: true };
-    const { rejection } = await connectBlock(this.#parts, request);
-    if (rejection === undefined) return true;
-    return this.#fail(node, `found unconnectable block: ${rejectionText(rejection)}`);
-  }
-
-  #fail(node: HeaderNode, what: string): false {
-    const where = `at ${node.height}, hash=${toHexReversed(node.hash)}`;
-    this.#parts.log.error(`Verification error: ${what} ${where}`);
+  /** Whether `check` finds no fault; what it finds is logged. */
+  async #judge(node: HeaderNode, check: () => Promise<string | undefined>): Promise<boolean> {
+    const fault = await check().catch((error: unknown) => {
+      if (!isDamage(error)) throw error;
+      return error.message;
+    });
+    if (fault === undefined) return true;
+    this.#parts.log.error(`Verification error: ${fault} at ${node.height}, hash=${toHexReversed(node.hash)}`);
     return false;
   }
 }
