@@ -39,8 +39,6 @@ export interface PeerOptions {
   readonly whitelistForceRelay: boolean;
   /** -blocksonly: no transactions from the network. */
   readonly blocksOnly: boolean;
-  /** -peerbloomfilters: NODE_BLOOM and `mempool`. */
-  readonly peerBloomFilters: boolean;
   /** -dnsseed and -forcednsseed, -dns */
   readonly dnsSeed: boolean;
   readonly forceDnsSeed: boolean;
@@ -56,10 +54,6 @@ export interface PeerOptions {
   readonly pruned: boolean;
   /** -test=addrman: a fixed key, so that buckets can be foretold. */
   readonly deterministicAddressBook: boolean;
-  /** -capturemessages is not offered. Whether this is a test chain (Core's IsTestChain): timers may be mocked. */
-  readonly testChain: boolean;
-  /** -maxtipage in seconds, for the warning about peers that lag. */
-  readonly maxTipAge: number;
 }
 
 export const DEFAULT_PEER_OPTIONS: Omit<PeerOptions, "directory" | "version"> = {
@@ -83,7 +77,6 @@ export const DEFAULT_PEER_OPTIONS: Omit<PeerOptions, "directory" | "version"> = 
   whitelistRelay: true,
   whitelistForceRelay: false,
   blocksOnly: false,
-  peerBloomFilters: false,
   dnsSeed: false,
   forceDnsSeed: false,
   allowNameLookup: true,
@@ -92,6 +85,4 @@ export const DEFAULT_PEER_OPTIONS: Omit<PeerOptions, "directory" | "version"> = 
   networkActive: true,
   pruned: false,
   deterministicAddressBook: false,
-  testChain: false,
-  maxTipAge: 86_400,
 };

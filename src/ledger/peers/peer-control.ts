@@ -38,12 +38,14 @@ export interface PeerControl {
   addNode(address: string): boolean;
   /** addnode remove: false when it was not there. */
   removeNode(address: string): boolean;
-  /** addnode onetry: dials once, does not wait for the result. */
-  connectOnce(address: string): void;
+  /** Text for the `warnings` of getnetworkinfo. */
+  readonly warnings: string[];
+  /** addnode onetry: dials once; resolves when the connection is open or failed. */
+  connectOnce(address: string): Promise<void>;
   addedNodes(): AddedNodeInfo[];
   /** addconnection: false when its type has no free place or it is connected; regtest only. */
   addConnection(address: string, type: ConnectionType): Promise<boolean>;
-  /** disconnectnode: false when there is no such peer. An address may be a subnet. */
+  /** disconnectnode: false when there is no such peer. The address is that of {@link PeerInfo.addr}. */
   disconnectByAddress(address: string): boolean;
   disconnectById(id: number): boolean;
   /** ping: queues one to each peer. */

@@ -1,7 +1,7 @@
 /** Every v1 message by its type (command), and both directions of it. */
 import { ByteReader } from "#base/lib/byte-reader.ts";
 import { ByteWriter } from "#base/lib/byte-writer.ts";
-import { type Codec, empty, list, rest, trailing, u64, type ValueOf } from "./codec.ts";
+import { type Codec, empty, list, rest, type ValueOf } from "./codec.ts";
 import { inventory, MAX_INVENTORY } from "./inventory.ts";
 import { addr, addrv2 } from "./messages/addresses.ts";
 import {
@@ -16,6 +16,14 @@ import { getblocks, getheaders, headers } from "./messages/blocks.ts";
 import { filteradd, filterload, merkleblock } from "./messages/bloom.ts";
 import { blocktxn, cmpctblock, getblocktxn } from "./messages/compact-blocks.ts";
 import { feefilter, sendcmpct, sendtxrcncl, version } from "./messages/handshake.ts";
+
+/** A nonce, which peers before BIP31 leave out. */
+const ping: Codec<bigint | undefined> = {
+  read: (reader) => (reader.remaining === 0 ? undefined : reader.bigU64()),
+  write(writer, nonce) {
+    if (nonce !== undefined) writer.bigU64(nonce);
+  },
+};
 
 const inventoryList = list(inventory, MAX_INVENTORY, 36);
 
@@ -41,8 +49,8 @@ export const MESSAGES = {
   block: rest,
   tx: rest,
   mempool: empty,
-  /** Without a nonce from peers before BIP31. */
-  ping: trailing<bigint | undefined>(u64 as Codec<bigint | undefined>, undefined),
+  ping,
+  /** The nonce as it came, which may be too short. */
   pong: rest,
   cmpctblock,
   getblocktxn,
