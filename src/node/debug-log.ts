@@ -115,11 +115,13 @@ export class DebugLog implements Logger {
 
 /** What a peer sent may stand in a line; control characters become visible. */
 function escapeLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be escaped.
-  return text.replaceAll(
-    /[\u0000-\u0009\u000b-\u001f\u007f]/g,
-    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  let clean = "";
+  for (const char of text) {
+    const code = char.charCodeAt(0);
+    const visible = (code >= 32 && code !== 127) || char === "\n";
+    clean += visible ? char : `\\x${code.toString(16).padStart(2, "0")}`;
+  }
+  return clean;
 }
 
 function shrinkFile(path: string): void {

@@ -1,5 +1,5 @@
 /** Readings of arguments that many methods share, with Core's texts. */
-import { fromHex, fromHexReversed } from "#base/lib/bytes.ts";
+import { concatBytes, fromHex, fromHexReversed, writeU32 } from "#base/lib/bytes.ts";
 import type { Json } from "#base/lib/json.ts";
 import type { ChainState } from "#ledger/chain/chain-state.ts";
 import type { HeaderNode } from "#ledger/chain/header-node.ts";
@@ -37,4 +37,11 @@ export function findBlock(chain: ChainState, value: Json, name = "blockhash"): H
   const node = chain.headers.lookup(parseHash(value, name));
   if (node === undefined) throw new RpcError(RPC_CODE.invalidAddressOrKey, "Block not found");
   return node;
+}
+
+/** The 36 bytes that name an output: txid and index. */
+export function outpointBytes(txid: Uint8Array, index: number): Uint8Array {
+  const suffix = new Uint8Array(4);
+  writeU32(suffix, 0, index);
+  return concatBytes(txid, suffix);
 }

@@ -4,8 +4,9 @@ import type { LogCategory, Logger } from "#base/lib/logger.ts";
 import type { ChainState } from "#ledger/chain/chain-state.ts";
 import type { MempoolAcceptor } from "#ledger/mempool/accept.ts";
 import type { Mempool } from "#ledger/mempool/mempool.ts";
-import type { BlockSubmitter, MiningChain } from "#ledger/mining/mining-chain.ts";
-import type { TemplateOptions } from "#ledger/mining/template.ts";
+import type { BlockTemplates } from "#ledger/mining/block-templates.ts";
+import type { GenerateDependencies } from "#ledger/mining/generate.ts";
+import type { BlockTemplate } from "#ledger/mining/template.ts";
 import type { PeerControl } from "#ledger/peers/peer-control.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import type { VersionbitsCache } from "#protocol/consensus/versionbits.ts";
@@ -30,9 +31,10 @@ export interface RpcContext {
 }
 
 export interface MiningContext {
-  readonly chain: MiningChain;
-  readonly submitter: BlockSubmitter;
-  readonly options: TemplateOptions;
+  readonly generate: GenerateDependencies;
+  readonly templates: BlockTemplates;
+  /** The last template that was made, for whoever. */
+  readonly lastTemplate: () => BlockTemplate | undefined;
 }
 
 /** The node's clock: `setmocktime` stops it at a time of the caller's choice. */

@@ -1,11 +1,9 @@
 /** Transactions, scripts and coins as Core prints them (core_io.cpp). */
 import { readBigU64, toHex, toHexReversed } from "#base/lib/bytes.ts";
 import type { Json, JsonObject } from "#base/lib/json.ts";
-import { encodeAddress } from "#protocol/bitcoin/address.ts";
 import { toAsm } from "#protocol/bitcoin/asm.ts";
-import { inferDescriptor } from "#protocol/bitcoin/infer-descriptor.ts";
+import { describeOutput } from "#protocol/bitcoin/describe-script.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
-import { classifyOutput } from "#protocol/bitcoin/output-type.ts";
 import type { Prevouts } from "#protocol/bitcoin/prevouts.ts";
 import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
 import { virtualSize } from "#protocol/policy/fee-rate.ts";
@@ -13,14 +11,7 @@ import { amountJson } from "./amount-json.ts";
 
 /** An output's script: `asm`, `desc`, `hex`, `address` where it has one, and `type`. */
 export function scriptJson(script: Uint8Array, network: Network): JsonObject {
-  const { type } = classifyOutput(script);
-  return {
-    asm: toAsm(script),
-    desc: inferDescriptor(script, network),
-    hex: toHex(script),
-    address: type === "pubkey" ? undefined : encodeAddress(script, network),
-    type,
-  };
+  return { ...describeOutput(script, network) };
 }
 
 /** The outputs that a transaction spends, with where they came from. */

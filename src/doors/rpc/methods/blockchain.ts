@@ -9,7 +9,6 @@ import {
   scriptFlagsFor,
 } from "#protocol/consensus/deployments.ts";
 import { compactToTarget } from "#protocol/consensus/pow.ts";
-import { type Rejection, rejectionText } from "#protocol/consensus/rejection.ts";
 import { scriptFlagNames } from "#protocol/consensus/script-flags.ts";
 import { findBlock, parseHash } from "../arguments.ts";
 import { blockJson, difficultyOf, headerJson, hex32, hex256 } from "../block-json.ts";
@@ -244,11 +243,6 @@ const verifychain: Method = {
   run: ({ chain }, args) => chain.verifyChain(args.int("checklevel", 3), args.int("nblocks", 6)),
 };
 
-function refuseFailure(rejection: Rejection | undefined): null {
-  if (rejection !== undefined) throw new RpcError(RPC_CODE.databaseError, rejectionText(rejection));
-  return null;
-}
-
 const invalidateblock: Method = {
   name: "invalidateblock",
   category: "hidden",
@@ -256,7 +250,8 @@ const invalidateblock: Method = {
   params: [BLOCKHASH],
   result: "null",
   async run({ chain }, args) {
-    return refuseFailure(await chain.invalidateBlock(findBlock(chain, args.value("blockhash"))));
+    await chain.invalidateBlock(findBlock(chain, args.value("blockhash")));
+    return null;
   },
 };
 
@@ -267,7 +262,8 @@ const reconsiderblock: Method = {
   params: [BLOCKHASH],
   result: "null",
   async run({ chain }, args) {
-    return refuseFailure(await chain.reconsiderBlock(findBlock(chain, args.value("blockhash"))));
+    await chain.reconsiderBlock(findBlock(chain, args.value("blockhash")));
+    return null;
   },
 };
 
@@ -278,7 +274,8 @@ const preciousblock: Method = {
   params: [BLOCKHASH],
   result: "null",
   async run({ chain }, args) {
-    return refuseFailure(await chain.preciousBlock(findBlock(chain, args.value("blockhash"))));
+    await chain.preciousBlock(findBlock(chain, args.value("blockhash")));
+    return null;
   },
 };
 

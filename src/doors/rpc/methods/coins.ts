@@ -1,11 +1,11 @@
 /** Methods about the set of unspent outputs. */
-import { concatBytes, toHex, toHexReversed, writeU32 } from "#base/lib/bytes.ts";
+import { toHex, toHexReversed } from "#base/lib/bytes.ts";
 import type { Json, JsonObject } from "#base/lib/json.ts";
 import type { Coin } from "#ledger/chain/coin-view.ts";
 import { type UtxoHashType, utxoStats } from "#ledger/chain/utxo-stats.ts";
 import { inferDescriptor } from "#protocol/bitcoin/infer-descriptor.ts";
 import { amountJson } from "../amount-json.ts";
-import { parseHash } from "../arguments.ts";
+import { outpointBytes, parseHash } from "../arguments.ts";
 import type { RpcContext } from "../context.ts";
 import { expandScanObject } from "../descriptor-arguments.ts";
 import type { RpcMethod } from "../method.ts";
@@ -57,9 +57,7 @@ async function findCoin(
   index: number,
   includeMempool: boolean,
 ): Promise<Coin | undefined> {
-  const suffix = new Uint8Array(4);
-  writeU32(suffix, 0, index);
-  const outpoint = concatBytes(txid, suffix);
+  const outpoint = outpointBytes(txid, index);
   if (includeMempool) {
     if (mempool.spender(outpoint) !== undefined) return undefined;
     const table = mempool.get(txid)?.table;
@@ -200,7 +198,7 @@ async function scanCoins(
           txid: toHexReversed(coin.txid),
           vout: coin.index,
           scriptPubKey: script,
-          desc: inferDescriptor(coin.script, network),
+          desc: inferDescriptor(coin.script, network).toString(),
           amount: amountJson(coin.amount),
           coinbase: coin.coinbase,
           height: coin.height,
