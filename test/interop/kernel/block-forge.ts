@@ -31,6 +31,7 @@ export interface ForgedBlock extends HeaderContext {
   /** Coins that it makes and that are unspent at its end, and those of earlier blocks that it spends. */
   readonly created: readonly ForgeCoin[];
   readonly spent: readonly ForgeCoin[];
+  ancestor(height: number): ForgedBlock | null;
 }
 
 /** A block in the making. Change what you like, then {@link BlockForge.seal} it. */

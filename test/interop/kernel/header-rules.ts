@@ -49,7 +49,7 @@ function unknownParent(forge: BlockForge): Trial {
 }
 
 /** A block that is only found out when it is connected: its coinbase claims too much. */
-function greedy(forge: BlockForge): ForgedBlock {
+export function greedyBlock(forge: BlockForge): ForgedBlock {
   const draft = forge.draft();
   draft.coinbase.outputs[0]!.value += forge.between(1, 1000);
   return forge.seal(draft);
@@ -62,7 +62,7 @@ function wrongHeight(forge: BlockForge): ForgedBlock {
   return forge.seal(draft);
 }
 
-const invalidBlock = (forge: BlockForge) => (forge.oneIn(2) ? greedy(forge) : wrongHeight(forge));
+const invalidBlock = (forge: BlockForge) => (forge.oneIn(2) ? greedyBlock(forge) : wrongHeight(forge));
 
 function onInvalid(forge: BlockForge): Trial {
   const parent = invalidBlock(forge);
