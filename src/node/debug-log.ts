@@ -10,8 +10,6 @@ export interface DebugLogOptions {
   readonly console: boolean;
   readonly timestamps: boolean;
   readonly micros: boolean;
-  /** Category after the time, as with -loglevelalways; always there for debug lines. */
-  readonly alwaysCategory: boolean;
   /** Keep the last 10 MB of a longer file (-shrinkdebugfile). */
   readonly shrink: boolean;
 }

@@ -102,9 +102,14 @@ export class RpcServer<Context> {
     return typeof address === "object" && address !== null ? address.port : 0;
   }
 
-  /** Takes no new call, ends the waiting ones, lets the running ones answer, and closes every socket. */
-  async close(): Promise<void> {
+  /** Ends the calls that wait for something, and lets every further one be the last of its connection. */
+  refuseNew(): void {
     this.#stopping.abort();
+  }
+
+  /** Takes no new call, lets the running ones answer, and closes every socket. */
+  async close(): Promise<void> {
+    this.refuseNew();
     await Promise.all(
       this.#servers.map(
         (server) =>

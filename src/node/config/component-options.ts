@@ -67,16 +67,6 @@ export function feeRateSetting(settings: Settings, name: string, otherwise: numb
 
 /** Options of ledger/mempool that come from the settings; rates in satoshi per kvB. @throws ConfigError */
 export function mempoolSettings(settings: Settings, network: Network) {
-  const maxSize = settings.integer("maxmempool", 300) * 1_000_000;
-  const maxClusterCount = settings.integer("limitclustercount", 64);
-  const maxClusterSize = settings.integer("limitclustersize", 101) * 1000;
-  if (maxClusterCount > 64) {
-    throw new ConfigError(`limitclustercount must be less than or equal to 64`);
-  }
-  const smallest = maxClusterSize * 40;
-  if (maxSize < 0 || maxSize < smallest) {
-    throw new ConfigError(`-maxmempool must be at least ${Math.ceil(smallest / 1_000_000)} MB`);
-  }
   const nonStandard = settings.boolean("acceptnonstdtxn", network.acceptNonStandard);
   if (nonStandard && network.name === "main") {
     throw new ConfigError("acceptnonstdtxn is not currently supported for main chain");
@@ -87,7 +77,7 @@ export function mempoolSettings(settings: Settings, network: Network) {
     ? feeRateSetting(settings, "minrelaytxfee", 100)
     : Math.max(100, incremental);
   return {
-    maxSize,
+    maxSize: settings.integer("maxmempool", 300) * 1_000_000,
     expiry: settings.integer("mempoolexpiry", 336) * 3600,
     incrementalRelayFee: incremental,
     minRelayFee: minRelay,
@@ -98,33 +88,16 @@ export function mempoolSettings(settings: Settings, network: Network) {
     permitBareMultisig: settings.boolean("permitbaremultisig", true),
     requireStandard: !nonStandard,
     bytesPerSigop: settings.integer("bytespersigop", 20),
-    maxClusterCount,
-    maxClusterSize,
+    maxClusterCount: settings.integer("limitclustercount", 64),
+    maxClusterSize: settings.integer("limitclustersize", 101) * 1000,
   };
 }
 
 /** Options of ledger/mining that come from the settings; the rate in satoshi per kvB. @throws ConfigError */
 export function miningSettings(settings: Settings) {
-  const maxWeight = settings.integer("blockmaxweight", 4_000_000);
-  const reservedWeight = settings.integer("blockreservedweight", 8000);
-  if (maxWeight > 4_000_000) {
-    throw new ConfigError(
-      `Specified -blockmaxweight (${maxWeight}) exceeds consensus maximum block weight (4000000)`,
-    );
-  }
-  if (reservedWeight > 4_000_000) {
-    throw new ConfigError(
-      `Specified -blockreservedweight (${reservedWeight}) exceeds consensus maximum block weight (4000000)`,
-    );
-  }
-  if (reservedWeight < 2000) {
-    throw new ConfigError(
-      `Specified -blockreservedweight (${reservedWeight}) is lower than minimum safety value of (2000)`,
-    );
-  }
   return {
-    maxWeight,
-    reservedWeight,
+    maxWeight: settings.integer("blockmaxweight", 4_000_000),
+    reservedWeight: settings.integer("blockreservedweight", 8000),
     minFeeRate: feeRateSetting(settings, "blockmintxfee", 1),
     version: settings.integer("blockversion"),
   };
