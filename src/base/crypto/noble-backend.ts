@@ -1,4 +1,5 @@
 import { schnorr, secp256k1 } from "@noble/curves/secp256k1.js";
+import { bytesToNumberBE } from "@noble/curves/utils.js";
 import { plainPublicKey } from "./public-key-form.ts";
 import type { SignatureBackend } from "./signature-backend.ts";
 import { verifyRowsSingly } from "./signature-batch.ts";
@@ -13,21 +14,15 @@ function tweakAddCheck(
   tweak: Uint8Array,
 ): boolean {
   try {
-    const scalar = bigEndian(tweak);
+    const scalar = bytesToNumberBE(tweak);
     if (scalar >= ORDER) return false;
-    const internal = schnorr.utils.lift_x(bigEndian(internalKey));
+    const internal = schnorr.utils.lift_x(bytesToNumberBE(internalKey));
     const output = scalar === 0n ? internal : internal.add(Point.BASE.multiplyUnsafe(scalar));
     if (output.is0()) return false;
-    return output.x === bigEndian(outputKey) && (output.y & 1n) === BigInt(parity);
+    return output.x === bytesToNumberBE(outputKey) && (output.y & 1n) === BigInt(parity);
   } catch {
     return false;
   }
-}
-
-function bigEndian(bytes: Uint8Array): bigint {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
-  return value;
 }
 
 /** Plain JavaScript, some thirty times slower than native: the oracle of the differential test. */

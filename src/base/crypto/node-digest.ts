@@ -7,11 +7,11 @@ import { createHash, hash } from "node:crypto";
 type Algorithm = "sha1" | "sha256" | "sha512";
 
 /**
- * One-shot digest into `out` at `at`. The result comes as a latin1 string because that path through Node takes
+ * One-shot digest into `out` at `at`. The result comes as a string of char codes (latin1) because that path through Node takes
  * 0.4 µs, against 1.0 for a buffer.
  */
 export function nodeDigestInto(algorithm: Algorithm, bytes: Uint8Array, out: Uint8Array, at: number): void {
-  const text = hash(algorithm, bytes, "latin1");
+  const text = hash(algorithm, bytes, "binary");
   for (let i = 0; i < text.length; i++) out[at + i] = text.charCodeAt(i);
 }
 

@@ -2,8 +2,9 @@
  * Signature checks for consensus: the best back end that this machine has, behind one interface. A thread has
  * its own; the choice falls when this module loads.
  */
-import { loadInstalledBackend, loadNativeBackend } from "./native-backends.ts";
+import { loadNativeBackend } from "./native-backend.ts";
 import { nobleBackend } from "./noble-backend.ts";
+import { loadPackageBackend } from "./package-backend.ts";
 import type { BackendName, SignatureBackend } from "./signature-backend.ts";
 import { SignatureBatch } from "./signature-batch.ts";
 import { tinyBackend } from "./tiny-backend.ts";
@@ -19,7 +20,7 @@ export interface Verifier extends SignatureBackend {
 
 const BACKENDS: Readonly<Record<BackendName, () => SignatureBackend | undefined>> = {
   native: loadNativeBackend,
-  secp256k1: loadInstalledBackend,
+  secp256k1: loadPackageBackend,
   tiny: () => tinyBackend,
   noble: () => nobleBackend,
 };

@@ -171,7 +171,8 @@ export class Sha256Batch {
 
   /** A copy of part of the arena. */
   slice(offset: number, length: number): Uint8Array {
-    if (offset + length > this.#bytes.length - this.#arena) throw new RangeError("Sha256Batch: outside the arena");
+    if (offset + length > this.#bytes.length - this.#arena)
+      throw new RangeError("Sha256Batch: outside the arena");
     return this.#bytes.slice(this.#arena + offset, this.#arena + offset + length);
   }
 

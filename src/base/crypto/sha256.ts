@@ -2,8 +2,9 @@
  * Hashes of single messages. Up to two blocks go through the WebAssembly kernel, more through Node's OpenSSL;
  * for many messages at once see sha256-batch.ts.
  */
-import { ripemd160 } from "./ripemd160.ts";
+
 import { nodeDigestInto } from "./node-digest.ts";
+import { ripemd160 } from "./ripemd160.ts";
 import { newSha256Kernel } from "./sha256-kernel.ts";
 
 export { Sha256Stream } from "./node-digest.ts";

@@ -10,6 +10,8 @@ export const ROW_SCHNORR = 1;
 /** Key is the internal key, signature's first half the output key, digest the tweak. */
 export const ROW_TWEAK = 2;
 
+const NO_KEY = new Uint8Array(0);
+
 /**
  * Checks gathered to be run in one call of a back end, in packed rows: no object per check. Inputs are copied
  * and must have the lengths that {@link SignatureBackend} states (a key of another length is kept, and fails).
@@ -30,29 +32,16 @@ export class SignatureBatch {
 
   addEcdsa(signature: Uint8Array, publicKey: Uint8Array, digest: Uint8Array): void {
     const length = publicKey.length;
-    const at = this.#row(ROW_ECDSA, length === 33 || length === 65 ? length : 0);
-    const rows = this.#rows;
-    if (length <= 65) for (let i = 0; i < length; i++) rows[at + ROW_KEY + i] = publicKey[i]!;
-    for (let i = 0; i < 64; i++) rows[at + ROW_SIGNATURE + i] = signature[i]!;
-    for (let i = 0; i < 32; i++) rows[at + ROW_DIGEST + i] = digest[i]!;
+    if (length === 33 || length === 65) this.#add(ROW_ECDSA, length, publicKey, signature, digest);
+    else this.#add(ROW_ECDSA, 0, NO_KEY, signature, digest);
   }
 
   addSchnorr(signature: Uint8Array, publicKey: Uint8Array, digest: Uint8Array): void {
-    const at = this.#row(ROW_SCHNORR, 32);
-    const rows = this.#rows;
-    for (let i = 0; i < 32; i++) rows[at + ROW_KEY + i] = publicKey[i]!;
-    for (let i = 0; i < 64; i++) rows[at + ROW_SIGNATURE + i] = signature[i]!;
-    for (let i = 0; i < 32; i++) rows[at + ROW_DIGEST + i] = digest[i]!;
+    this.#add(ROW_SCHNORR, 32, publicKey, signature, digest);
   }
 
   addTweak(outputKey: Uint8Array, parity: number, internalKey: Uint8Array, tweak: Uint8Array): void {
-    const at = this.#row(ROW_TWEAK, parity);
-    const rows = this.#rows;
-    for (let i = 0; i < 32; i++) {
-      rows[at + ROW_KEY + i] = internalKey[i]!;
-      rows[at + ROW_SIGNATURE + i] = outputKey[i]!;
-      rows[at + ROW_DIGEST + i] = tweak[i]!;
-    }
+    this.#add(ROW_TWEAK, parity, internalKey, outputKey, tweak);
   }
 
   /** Checks all; the index of the first that fails (in the order they were added), −1 when all hold. Keeps them. */
@@ -64,18 +53,37 @@ export class SignatureBatch {
     this.#length = 0;
   }
 
-  #row(kind: number, detail: number): number {
+  #add(kind: number, detail: number, key: Uint8Array, signature: Uint8Array, digest: Uint8Array): void {
     const at = this.#length * ROW_STRIDE;
     if (at === this.#rows.length) {
       const grown = new Uint8Array(this.#rows.length * 2);
       grown.set(this.#rows);
       this.#rows = grown;
     }
+    writeRow(this.#rows, at, kind, detail, key, signature, digest);
     this.#length++;
-    this.#rows[at] = kind;
-    this.#rows[at + 1] = detail;
-    return at;
   }
+}
+
+/** Writes a packed row at `at`. @param detail length of an ECDSA key, or parity of a tweak. */
+export function writeRow(
+  rows: Uint8Array,
+  at: number,
+  kind: number,
+  detail: number,
+  key: Uint8Array,
+  signature: Uint8Array,
+  digest: Uint8Array,
+): void {
+  rows[at] = kind;
+  rows[at + 1] = detail;
+  // Loops: a call of set() costs more for so few bytes.
+  const keyAt = at + ROW_KEY;
+  for (let i = 0; i < key.length; i++) rows[keyAt + i] = key[i]!;
+  const signatureAt = at + ROW_SIGNATURE;
+  for (let i = 0; i < signature.length; i++) rows[signatureAt + i] = signature[i]!;
+  const digestAt = at + ROW_DIGEST;
+  for (let i = 0; i < 32; i++) rows[digestAt + i] = digest[i]!;
 }
 
 /** `verifyRows` for a back end that has no batch of its own. */
