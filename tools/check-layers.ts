@@ -60,7 +60,7 @@ export function violationsOf(path: string, source: string): string[] {
     }
     const other = layerOf(resolved);
     if (other === layer) continue;
-    if (target.startsWith(".")) {
+    if (target.startsWith("../")) {
       found.push(`src/${path}: crosses folders with ${target}; write #${resolved}`);
       continue;
     }
