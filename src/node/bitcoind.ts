@@ -1,11 +1,11 @@
 /** The daemon under Core's name: reads its options, runs the node, ends with Core's exit codes and texts. */
 import { spawn } from "node:child_process";
 import { enableCompileCache } from "node:module";
-import { chooseNetwork, chooseSection } from "./config/choose-network.ts";
-import { readConfigFiles } from "./config/config-file.ts";
-import { coreDataDirectory, dataDirectory } from "./config/data-directory.ts";
-import { optionsHelp } from "./config/options-help.ts";
-import { ConfigError, Settings } from "./config/settings.ts";
+import { chooseNetwork, chooseSection } from "#node/config/choose-network.ts";
+import { readConfigFiles } from "#node/config/config-file.ts";
+import { coreDataDirectory, dataDirectory } from "#node/config/data-directory.ts";
+import { optionsHelp } from "#node/config/options-help.ts";
+import { ConfigError, Settings } from "#node/config/settings.ts";
 import { VERSION } from "./version.ts";
 
 enableCompileCache();

@@ -26,12 +26,17 @@ import { type BlockTemplate, DEFAULT_TEMPLATE_OPTIONS } from "#ledger/mining/tem
 import { whyImpossible as whyTemplateImpossible } from "#ledger/mining/template-options.ts";
 import { PeerManager } from "#ledger/peers/peer-manager.ts";
 import { tcpSockets } from "#ledger/peers/tcp-sockets.ts";
+import {
+  chainSettings,
+  mempoolSettings,
+  miningSettings,
+  peerSettings,
+} from "#node/config/component-options.ts";
+import { type DataPaths, dataPaths, makeDataDirectories } from "#node/config/data-directory.ts";
+import { ConfigError, type Settings } from "#node/config/settings.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { VersionbitsCache } from "#protocol/consensus/versionbits.ts";
 import { feeRatePerKvb } from "#protocol/policy/fee-rate.ts";
-import { chainSettings, mempoolSettings, miningSettings, peerSettings } from "./config/component-options.ts";
-import { type DataPaths, dataPaths, makeDataDirectories } from "./config/data-directory.ts";
-import { ConfigError, type Settings } from "./config/settings.ts";
 import { importPaths } from "./import-paths.ts";
 import { NodeClock } from "./node-clock.ts";
 import { Notifier } from "./notify.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "#base/lib/clock.ts";
-import type { DataPaths } from "./config/data-directory.ts";
-import { ConfigError, type Settings } from "./config/settings.ts";
+import type { DataPaths } from "#node/config/data-directory.ts";
+import { ConfigError, type Settings } from "#node/config/settings.ts";
 import { DebugLog } from "./debug-log.ts";
 
 /** The debug log as the settings want it, with -debug's categories on. @throws ConfigError */

@@ -3,10 +3,10 @@ import type { Logger } from "#base/lib/logger.ts";
 import { Credentials, makeCookie } from "#doors/rpc/credentials.ts";
 import type { RpcDispatcher } from "#doors/rpc/dispatcher.ts";
 import { RpcServer } from "#doors/rpc/http-server.ts";
+import { rpcSettings } from "#node/config/component-options.ts";
+import type { DataPaths } from "#node/config/data-directory.ts";
+import { ConfigError, type Settings } from "#node/config/settings.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
-import { rpcSettings } from "./config/component-options.ts";
-import type { DataPaths } from "./config/data-directory.ts";
-import { ConfigError, type Settings } from "./config/settings.ts";
 
 /** Who may read the cookie, by -rpccookieperms. */
 const COOKIE_MODES: Readonly<Record<string, number>> = { owner: 0o600, group: 0o640, all: 0o644 };
