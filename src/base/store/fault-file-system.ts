@@ -1,5 +1,5 @@
 import { basename, dirname, resolve } from "node:path";
-import type { Random } from "../lib/random.ts";
+import type { Random } from "#base/lib/random.ts";
 import { systemError } from "./disk-error.ts";
 import type { StoreImage } from "./fault-store.ts";
 import type { FileStat, FileSystem, OpenFile, OpenMode } from "./file-system.ts";

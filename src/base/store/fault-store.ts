@@ -1,4 +1,4 @@
-import type { Random } from "../lib/random.ts";
+import type { Random } from "#base/lib/random.ts";
 import type { BatchOperation, WriteOptions } from "./key-value-store.ts";
 import { MemoryStore, MemoryTable } from "./memory-store.ts";
 import type { Power } from "./power.ts";

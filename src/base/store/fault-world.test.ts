@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toHex } from "../lib/bytes.ts";
-import { SeededRandom } from "../lib/random.ts";
+import { toHex } from "#base/lib/bytes.ts";
+import { SeededRandom } from "#base/lib/random.ts";
 import { hasCode, isDiskFull } from "./disk-error.ts";
 import { FaultWorld } from "./fault-world.ts";
 import { PowerOffError, type SyncRequest } from "./power.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Random } from "../lib/random.ts";
+import type { Random } from "#base/lib/random.ts";
 import type { Disk } from "./disk.ts";
 import { FaultFileSystem } from "./fault-file-system.ts";
 import { FaultStore, StoreImage } from "./fault-store.ts";

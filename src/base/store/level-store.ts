@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type ChainedBatch, ClassicLevel, type Iterator } from "classic-level";
+import { ClassicLevel, type Iterator } from "classic-level";
 import type { StoreOptions } from "./disk.ts";
 import type {
   BatchOperation,
@@ -93,6 +93,7 @@ async function* iterateChunks(
 
 class LevelStore extends LevelReader implements KeyValueStore {
   readonly #level: Level;
+  readonly #idle: NativeBatch[] = [];
 
   constructor(level: Level) {
     super(level, {});
@@ -104,7 +105,7 @@ class LevelStore extends LevelReader implements KeyValueStore {
   }
 
   newBatch(): WriteBatch {
-    return new LevelBatch(this.#level);
+    return new LevelBatch(this.#level, this.#idle);
   }
 
   snapshot(): Snapshot {
@@ -133,30 +134,61 @@ class LevelStoreSnapshot extends LevelReader implements Snapshot {
   }
 }
 
+/** Native batches kept for reuse by a store. */
+const IDLE_BATCHES = 2;
+
+/**
+ * What classic-level's chained batch does underneath abstract-level. A batch's native memory, some megabytes in a
+ * flush of coins, is only freed with the object, which V8 takes for a small one; and abstract-level lets no batch be
+ * filled twice. So batches are used again by these methods (classic-level is pinned to the version that has them).
+ */
+interface NativeBatch {
+  _put(key: Uint8Array, value: Uint8Array): void;
+  _del(key: Uint8Array): void;
+  _clear(): void;
+  _write(options: { sync: boolean }): Promise<void>;
+}
+
 class LevelBatch implements WriteBatch {
-  // A chained batch: 0.3 µs an operation on the calling thread, where an array of operations takes 4.5.
-  readonly #batch: ChainedBatch<Level, Uint8Array, Uint8Array>;
+  readonly #level: Level;
+  readonly #idle: NativeBatch[];
+  // Filling it takes 0.3 µs an operation on the calling thread, where an array of operations takes 4.5.
+  #batch: NativeBatch | undefined;
+  length = 0;
   byteLength = 0;
 
-  constructor(level: Level) {
-    this.#batch = level.batch();
+  constructor(level: Level, idle: NativeBatch[]) {
+    this.#level = level;
+    this.#idle = idle;
+    this.#batch = idle.pop() ?? (level.batch() as unknown as NativeBatch);
   }
 
-  get length(): number {
-    return this.#batch.length;
+  #open(): NativeBatch {
+    if (this.#level.status !== "open") throw new Error("the store is closed");
+    if (this.#batch === undefined) throw new Error("the batch was written before");
+    return this.#batch;
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
-    this.#batch.put(key, value);
+    this.#open()._put(key, value);
+    this.length++;
     this.byteLength += key.length + value.length;
   }
 
   del(key: Uint8Array): void {
-    this.#batch.del(key);
+    this.#open()._del(key);
+    this.length++;
     this.byteLength += key.length;
   }
 
-  write(options: WriteOptions = {}): Promise<void> {
-    return this.#batch.write({ sync: options.sync === true });
+  async write(options: WriteOptions = {}): Promise<void> {
+    const batch = this.#open();
+    this.#batch = undefined;
+    try {
+      await batch._write({ sync: options.sync === true });
+    } finally {
+      batch._clear();
+      if (this.#idle.length < IDLE_BATCHES) this.#idle.push(batch);
+    }
   }
 }
