@@ -112,8 +112,8 @@ export class Connection {
   /** Ends the connection; what was sent before may still leave. */
   close(reason: string): void {
     if (this.#closed) return;
-    this.socket.destroy();
     this.#end(reason);
+    this.socket.destroy();
   }
 
   /** Bytes handed to the socket. */

@@ -140,12 +140,15 @@ export class Orphanage {
     const orphan = this.#orphans.get(hashKey(wtxid));
     if (orphan === undefined) return false;
     for (const announcement of [...orphan.announcements.values()]) this.#withdraw(announcement);
+    // With a peer less there is less room.
+    this.#limit();
     return true;
   }
 
   eraseForPeer(peer: number): void {
     for (const announcement of [...(this.#peers.get(peer)?.announcements ?? [])])
       this.#withdraw(announcement);
+    this.#limit();
   }
 
   /** Forgets what a block contains, or contradicts. */

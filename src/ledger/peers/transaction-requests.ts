@@ -68,6 +68,11 @@ export class TransactionRequests {
     return this.#size;
   }
 
+  /** Timers that are kept, those of forgotten announcements among them. */
+  get pendingTimers(): number {
+    return this.#timers.size;
+  }
+
   /** Announcements of a peer, whatever became of them. */
   count(peer: number): number {
     return this.#peers.get(peer)?.all.size ?? 0;
