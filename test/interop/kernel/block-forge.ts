@@ -6,7 +6,12 @@ import { parseBlock } from "#protocol/bitcoin/block-table.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { OP_1, OP_RETURN } from "#protocol/bitcoin/opcodes.ts";
 import { isUnspendable, pushNumber } from "#protocol/bitcoin/script.ts";
-import { encodeTransaction, hasWitness, type Transaction } from "#protocol/bitcoin/transaction.ts";
+import {
+  encodeTransaction,
+  hasWitness,
+  type Transaction,
+  transactionAt,
+} from "#protocol/bitcoin/transaction.ts";
 import { type HeaderContext, medianTimePastOf } from "#protocol/consensus/header-context.ts";
 import { merkleRoot } from "#protocol/consensus/merkle.ts";
 import { checkProofOfWork, nextWorkRequired } from "#protocol/consensus/pow.ts";
@@ -325,7 +330,7 @@ export class BlockForge {
   }
 
   /** The forge's account of a block: what it makes and spends. Nonsense where the block is invalid. */
-  #account(raw: Uint8Array, draft: Draft, txs: readonly Transaction[]): ForgedBlock {
+  #account(raw: Uint8Array, draft: Pick<Draft, "prev" | "height">, txs: readonly Transaction[]): ForgedBlock {
     const created = new Map<string, ForgeCoin>();
     const spent: ForgeCoin[] = [];
     for (const [i, tx] of txs.entries()) {
@@ -343,6 +348,18 @@ export class BlockForge {
       }
     }
     return forgedBlock(raw, draft.prev, [...created.values()], spent);
+  }
+
+  /** The forge's account of a block on its tip that somebody else made. */
+  adopt(raw: Uint8Array): ForgedBlock {
+    const { txs } = parseBlock(raw);
+    const prev = this.#tip;
+    const draft = { prev, height: prev.height + 1 };
+    return this.#account(
+      raw,
+      draft,
+      Array.from({ length: txs.txCount }, (_, tx) => transactionAt(txs, tx)),
+    );
   }
 
   /** Moves the tip to any block of the forge, back and forth as far as it takes. */

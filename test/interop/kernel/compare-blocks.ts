@@ -4,15 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toHexReversed } from "#base/lib/bytes.ts";
 import { systemClock } from "#base/lib/clock.ts";
+import { DecodeError } from "#base/lib/decode-error.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import { nodeDisk } from "#base/store/node-disk.ts";
 import { CHAIN_DEFAULTS, MIB } from "#ledger/chain/chain-options.ts";
 import { ChainState } from "#ledger/chain/chain-state.ts";
+import { parseBlock } from "#protocol/bitcoin/block-table.ts";
 import { regtest } from "#protocol/bitcoin/networks.ts";
 import { blockHash } from "#protocol/bitcoin/txid.ts";
 import { type Rejection, rejectionText } from "#protocol/consensus/rejection.ts";
 import { BlockForge, type ForgedBlock } from "./block-forge.ts";
 import { BlockJudge, type Judgement, type Verdict } from "./block-judge.ts";
+import { mutantBlock, mutantBytes } from "./block-mutants.ts";
 import { BLOCK_RULES, type BlockRule, UNREACHABLE } from "./block-rules.ts";
 import { greedyBlock } from "./header-rules.ts";
 
@@ -23,6 +26,7 @@ export interface ComparisonResult {
   /** Blocks that both were given. */
   readonly blocks: number;
   readonly reorgs: number;
+  readonly mutants: number;
   readonly counts: RuleCounts;
 }
 
@@ -38,6 +42,7 @@ export class BlockComparison implements AsyncDisposable {
   /** Blocks that both were given, and reorgs among them, failed ones too. */
   blocks = 0;
   reorgs = 0;
+  mutants = 0;
 
   private constructor(chain: ChainState, directory: string, seed: number) {
     this.forge = new BlockForge(chain.network, seed);
@@ -71,8 +76,11 @@ export class BlockComparison implements AsyncDisposable {
     return new BlockComparison(chain, directory, seed);
   }
 
-  /** Gives both a block, and holds their verdicts, tips and words against each other. */
-  async feed(raw: Uint8Array, what: string): Promise<Judgement> {
+  /**
+   * Gives both a block, and holds their verdicts, tips and words against each other.
+   * @param oneFault false where several scripts may fail: which one Core names is a matter of its threads.
+   */
+  async feed(raw: Uint8Array, what: string, oneFault = true): Promise<Judgement> {
     const asked = this.#judge.judge(raw);
     this.#checked.clear();
     const { isNew, rejection } = await this.#chain.acceptBlock(raw.slice(), {
@@ -86,11 +94,11 @@ export class BlockComparison implements AsyncDisposable {
       isNew,
       tip: toHexReversed(tip.hash),
       height: tip.height,
-      checked: new Map([...this.#checked].sort()),
+      checked: new Map(this.#checked),
     };
-    const core = await asked;
-    const theirs = { ...core, checked: new Map([...core.checked].sort()) };
-    assert.deepEqual(ours, theirs, `seed ${this.#seed}, block ${this.blocks}: ${what}`);
+    const theirs = await asked;
+    const view = oneFault ? ordered : withoutScripts;
+    assert.deepEqual(view(ours), view(theirs), `seed ${this.#seed}, block ${this.blocks}: ${what}`);
     this.blocks++;
     return ours;
   }
@@ -113,6 +121,31 @@ export class BlockComparison implements AsyncDisposable {
     assert.equal(text?.split(", ", 1)[0], rule.reason, `seed ${this.#seed}: ${rule.name}`);
     await this.extend(trial.kept, `${rule.name}: kept`);
     return true;
+  }
+
+  /** A block changed at random; whether it stands is for both to say, and alike. */
+  async mutant(): Promise<void> {
+    const { forge } = this;
+    const block = mutantBlock(forge);
+    const { tip } = await this.feed(block.raw, "mutant", false);
+    if (tip === toHexReversed(block.hash)) forge.moveTo(block);
+    this.mutants++;
+  }
+
+  /** The bytes of a block changed at random. */
+  async mutantBytes(): Promise<void> {
+    const { forge } = this;
+    const raw = mutantBytes(forge);
+    this.mutants++;
+    const fault = parseFault(raw);
+    // The library ignores what is left over, so it cannot be asked about that.
+    if (fault?.includes("left over") === true) return;
+    if (fault !== undefined) {
+      await assert.rejects(this.#judge.judge(raw), /does not parse/, `seed ${this.#seed}: ${fault}`);
+      return;
+    }
+    const { tip } = await this.feed(raw, "mutant bytes", false);
+    if (tip === toHexReversed(blockHash(raw))) forge.moveTo(forge.adopt(raw));
   }
 
   /** A longer branch from `depth` blocks back takes over, block by block. */
@@ -164,6 +197,32 @@ export class BlockComparison implements AsyncDisposable {
   }
 }
 
+/** A judgement in a form that compares. */
+function ordered(judgement: Judgement) {
+  return { ...judgement, checked: [...judgement.checked].sort(([a], [b]) => (a < b ? -1 : 1)) };
+}
+
+/** The same, without the script and the input that failed. */
+function withoutScripts(judgement: Judgement) {
+  const plain = ordered(judgement);
+  const cut = plain.checked.map(([hash, { result, text }]) => {
+    return [hash, result, text.startsWith(SCRIPT_FAILED) ? SCRIPT_FAILED : text];
+  });
+  return { ...plain, checked: cut };
+}
+
+const SCRIPT_FAILED = "block-script-verify-flag-failed";
+
+function parseFault(raw: Uint8Array): string | undefined {
+  try {
+    parseBlock(raw);
+    return undefined;
+  } catch (error) {
+    if (error instanceof DecodeError) return error.message;
+    throw error;
+  }
+}
+
 function verdictOf(rejection: Rejection | undefined): Verdict {
   if (rejection === undefined) return { result: undefined, text: "Valid" };
   return { result: rejection.result, text: rejectionText(rejection) };
@@ -171,6 +230,7 @@ function verdictOf(rejection: Rejection | undefined): Verdict {
 
 /** Every so many rounds a reorg, a failed one, or a block out of order. */
 const ROUNDS_PER_REORG = 12;
+const ROUNDS_PER_MUTANT = 6;
 const COINBASE_MATURITY = 100;
 
 /**
@@ -189,11 +249,12 @@ export async function compareBlocks(
   while (run.blocks < blocks) {
     const young = forge.tip.height <= COINBASE_MATURITY;
     if (forge.tip.height > 40 && forge.oneIn(ROUNDS_PER_REORG)) await disturb(run);
+    else if (forge.oneIn(ROUNDS_PER_MUTANT)) await mutate(run);
     else if (young && forge.oneIn(2)) await run.extend(forge.seal(forge.draft()), "valid");
     else if (young || untried.length === 0) await tryAny(run, counts);
     else await tryNext(run, untried, counts);
   }
-  return { blocks: run.blocks, reorgs: run.reorgs, counts };
+  return { blocks: run.blocks, reorgs: run.reorgs, mutants: run.mutants, counts };
 }
 
 async function disturb(run: BlockComparison): Promise<void> {
@@ -206,6 +267,11 @@ async function disturb(run: BlockComparison): Promise<void> {
     default:
       return run.orphan();
   }
+}
+
+/** Blocks that were changed at random, with no rule in mind. */
+async function mutate(run: BlockComparison): Promise<void> {
+  return run.forge.oneIn(2) ? run.mutant() : run.mutantBytes();
 }
 
 /** A rule at random; a weight of 1/20 means one turn in twenty. */

@@ -1,20 +1,24 @@
 import { concatBytes } from "#base/lib/bytes.ts";
+import type { SeededRandom } from "#base/lib/random.ts";
 import { blockWeight, parseBlock, strippedBlockSize } from "#protocol/bitcoin/block-table.ts";
 import { wrapScript } from "#protocol/bitcoin/multisig.ts";
 import {
   OP_0,
   OP_1,
   OP_CHECKMULTISIG,
+  OP_CHECKMULTISIGVERIFY,
   OP_CHECKSIG,
+  OP_CHECKSIGVERIFY,
   OP_ENDIF,
   OP_IF,
+  OP_NOP,
   OP_RETURN,
 } from "#protocol/bitcoin/opcodes.ts";
 import { pushData } from "#protocol/bitcoin/script.ts";
 import { legacySigOps } from "#protocol/consensus/sigops.ts";
 import { type BlockForge, cloneDraft, type Draft } from "./block-forge.ts";
 import type { BlockRule, Trial } from "./block-rules.ts";
-import type { Lock } from "./forge-locks.ts";
+import type { Lock, LockKind } from "./forge-locks.ts";
 import { rule, sealed } from "./trials.ts";
 
 /** Turns of a rule whose blocks have megabytes. */
@@ -82,10 +86,24 @@ function legacy(opcode: number, worth: number) {
   };
 }
 
-/** A script that is true, with `count` operations in a branch that is not taken. */
-function idle(count: number): Uint8Array {
-  const branch = new Uint8Array(count).fill(OP_CHECKSIG);
-  return concatBytes(Uint8Array.of(OP_1, OP_0, OP_IF), branch, Uint8Array.of(OP_ENDIF));
+/** A script that is true, with `count` operations of every kind in a branch that is not taken. */
+function idle(count: number, random: SeededRandom): Uint8Array {
+  const branch: number[] = [];
+  for (let left = count; left > 0; ) {
+    const keys = 1 + random.below(16);
+    if (left >= 20 && random.below(4) === 0) {
+      // Without a number before it, twenty.
+      branch.push(OP_NOP, OP_CHECKMULTISIGVERIFY);
+      left -= 20;
+    } else if (left >= keys && random.below(2) === 0) {
+      branch.push(OP_1 + keys - 1, OP_CHECKMULTISIG);
+      left -= keys;
+    } else {
+      branch.push(random.below(2) === 0 ? OP_CHECKSIG : OP_CHECKSIGVERIFY);
+      left--;
+    }
+  }
+  return Uint8Array.of(OP_1, OP_0, OP_IF, ...branch, OP_ENDIF);
 }
 
 /**
@@ -100,7 +118,7 @@ function spent(cost: 1 | 4, open: (script: Uint8Array) => Lock) {
     const hidden = forge.between(1, 150);
     const build = (count: number): Draft => {
       const draft = forge.draft(0);
-      const lock = open(idle(count));
+      const lock = open(idle(count, forge.random));
       const parent = forge.spend([coin], [{ value: coin.value, script: lock.script }]);
       const output = { value: coin.value, script: Uint8Array.of(OP_1) };
       draft.txs = [parent, forge.spend([forge.coinOf(parent, 0, lock, draft.height)], [output])];
@@ -111,6 +129,21 @@ function spent(cost: 1 | 4, open: (script: Uint8Array) => Lock) {
     // What four operations to one leave over.
     const slack = (80_000 - hidden * cost) % 4;
     return sealed(forge, build(hidden + slack + 1), build(hidden + slack));
+  };
+}
+
+/** One operation of a witness program beside as many legacy ones as there may be, or one too many of those. */
+function ofKey(kind: LockKind) {
+  return (forge: BlockForge): Trial | undefined => {
+    const coin = forge.pick(({ lock }) => lock.kind === kind);
+    if (coin === undefined) return undefined;
+    const kept = forge.draft(0);
+    forge.add(kept, forge.spend([coin], [{ value: coin.value, script: Uint8Array.of(OP_1) }]), 0);
+    const left = 20_000 - countLegacy(forge, kept);
+    const broken = cloneDraft(kept);
+    fill(kept, new Uint8Array(left - 1).fill(OP_CHECKSIG));
+    fill(broken, new Uint8Array(left).fill(OP_CHECKSIG));
+    return sealed(forge, broken, kept);
   };
 }
 
@@ -145,4 +178,6 @@ export const SIZE_RULES: readonly BlockRule[] = [
   rule("bad-blk-sigops", spent(4, inScriptHash), "bad-blk-sigops: P2SH", 1 / 2),
   rule("bad-blk-sigops", spent(1, inWitnessScript), "bad-blk-sigops: P2WSH", 1 / 2),
   rule("bad-blk-sigops", spent(1, inBoth), "bad-blk-sigops: P2WSH in P2SH", 1 / 2),
+  rule("bad-blk-sigops", ofKey("p2wpkh"), "bad-blk-sigops: P2WPKH", 1 / 2),
+  rule("bad-blk-sigops", ofKey("p2sh-p2wpkh"), "bad-blk-sigops: P2WPKH in P2SH", 1 / 2),
 ];

@@ -61,6 +61,31 @@ function almostCommitted(forge: BlockForge): Trial | undefined {
   return sealed(forge, broken, draft);
 }
 
+/** Several commitments, other outputs between and after them: the last one counts. */
+function lastCounts(forge: BlockForge): Trial | undefined {
+  const draft = withWitness(forge);
+  if (draft === undefined) return undefined;
+  const coinbase = forge.committed(draft);
+  const right = coinbase.outputs.at(-1)!;
+  const wrong = { value: 0, script: right.script.with(20, right.script[20]! ^ 1) };
+  const other = { value: 0, script: Uint8Array.of(forge.random.below(2)) };
+  const others = (count: number) => new Array(count).fill(other);
+  const outputs = (first: typeof right, last: typeof right) => [
+    coinbase.outputs[0]!,
+    ...others(forge.random.below(3)),
+    first,
+    ...others(forge.random.below(3)),
+    last,
+    ...others(forge.random.below(4)),
+  ];
+  const withOutputs = (list: typeof coinbase.outputs): Draft => ({
+    ...draft,
+    commit: "never",
+    coinbase: { ...coinbase, outputs: list },
+  });
+  return sealed(forge, withOutputs(outputs(right, wrong)), withOutputs(outputs(wrong, right)));
+}
+
 export const WITNESS_RULES: readonly BlockRule[] = [
   rule(
     "bad-witness-nonce-size",
@@ -94,6 +119,7 @@ export const WITNESS_RULES: readonly BlockRule[] = [
     }),
     "bad-witness-merkle-match: witness",
   ),
+  rule("bad-witness-merkle-match", lastCounts, "bad-witness-merkle-match: last commitment"),
   rule("unexpected-witness", uncommitted),
   rule("unexpected-witness", reservedAlone, "unexpected-witness: coinbase"),
   rule("unexpected-witness", almostCommitted, "unexpected-witness: no marker"),
