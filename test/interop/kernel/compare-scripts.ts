@@ -85,7 +85,7 @@ export async function compareScripts(judge: Judge, options: CompareOptions): Pro
   return report;
 }
 
-/** Half are signed by us, a quarter of those changed after; the others grow from vectors. */
+/** Three of five are signed by us, a third of those changed after; the others grow from vectors. */
 class CaseMaker {
   readonly #random: SeededRandom;
   readonly #seeds = readSeeds();
@@ -101,10 +101,10 @@ class CaseMaker {
 
   next(): Case {
     const random = this.#random;
-    const signed = random.below(2) === 0;
+    const signed = random.below(5) < 3;
     const made = signed ? forgeSpend(this.#forge) : copySpend(pick(random, this.#seeds));
-    const changed = !signed || random.below(4) === 0;
-    if (changed) mutateSpend(made, random, this.#seeds);
+    const changed = !signed || random.below(3) === 0;
+    if (changed) mutateSpend(made, random, signed ? 1 : 1 + random.below(4), this.#seeds);
     const flags = random.below(3) === 0 ? KERNEL_FLAGS : pick(random, this.#flagSets);
     const raw = encodeTransaction(made.tx);
     const spend = { table: parseTx(raw), prevouts: prevoutsOf(made.prevouts) };

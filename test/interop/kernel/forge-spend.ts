@@ -17,7 +17,7 @@ import {
 import { tapBranchHash, tapLeafHash } from "#protocol/bitcoin/taproot.ts";
 import { type Transaction, tableOf } from "#protocol/bitcoin/transaction.ts";
 import { type ForgeKey, signEcdsa, signSchnorr, tweakOutputKey, tweakSecretKey } from "./forge-keys.ts";
-import { AMOUNTS, LOCK_TIMES, pick, SEQUENCES, VERSIONS } from "./mutate-spend.ts";
+import { AMOUNTS, LOCK_TIMES, mutateScript, pick, SEQUENCES, VERSIONS } from "./mutate-spend.ts";
 import type { MutableSpend, SpentOutput } from "./script-seeds.ts";
 
 type Version = "base" | "witness-v0" | "tapscript";
@@ -51,12 +51,24 @@ export interface ForgeOptions {
   readonly keys: readonly ForgeKey[];
   /** Scripts that are put into branches which are not taken. */
   readonly fillers: readonly Uint8Array[];
+  /** No hash type but the common one, compressed keys, no annex; with that a spend is valid. */
+  readonly plain?: boolean;
 }
 
-/** A transaction of one to three inputs, each signed. */
+/** A transaction of one to three inputs of any kind, each signed. */
 export function forgeSpend(options: ForgeOptions): MutableSpend {
+  const locks = Array.from({ length: 1 + options.random.below(3) }, () => forgeLock(options));
+  return spendLocks(options, locks);
+}
+
+/** A transaction whose inputs spend to key hashes and taproot keys. */
+export function forgeKeySpend(options: ForgeOptions, inputs: number): MutableSpend {
+  const locks = Array.from({ length: inputs }, () => forgeKeyLock(options));
+  return spendLocks(options, locks);
+}
+
+function spendLocks(options: ForgeOptions, locks: readonly ForgedLock[]): MutableSpend {
   const { random } = options;
-  const locks = Array.from({ length: 1 + random.below(3) }, () => forgeLock(options));
   const prevouts = locks.map(({ script }) => ({ amount: pick(random, AMOUNTS), script }));
   const tx: Transaction = {
     version: random.below(4) === 0 ? pick(random, VERSIONS) : 2,
@@ -83,21 +95,29 @@ function forgeLock(options: ForgeOptions): ForgedLock {
     case 0:
       return bareLock(options);
     case 1:
-      return pubkeyHashLock(options);
-    case 2:
-      return witnessPubkeyHashLock(options, false);
-    case 3:
-      return witnessPubkeyHashLock(options, true);
-    case 4:
       return scriptHashLock(options);
-    case 5:
+    case 2:
       return witnessScriptHashLock(options, false);
-    case 6:
+    case 3:
       return witnessScriptHashLock(options, true);
-    case 7:
-      return taprootKeyLock(options);
-    default:
+    case 4:
+    case 5:
       return tapscriptLock(options);
+    default:
+      return forgeKeyLock(options);
+  }
+}
+
+function forgeKeyLock(options: ForgeOptions): ForgedLock {
+  switch (options.random.below(4)) {
+    case 0:
+      return pubkeyHashLock(options);
+    case 1:
+      return witnessPubkeyHashLock(options, false);
+    case 2:
+      return witnessPubkeyHashLock(options, true);
+    default:
+      return taprootKeyLock(options);
   }
 }
 
@@ -130,13 +150,15 @@ function bareLock(options: ForgeOptions): ForgedLock {
 function pubkeyHashLock(options: ForgeOptions): ForgedLock {
   const { random } = options;
   const key = pick(random, options.keys);
-  const pubkey = legacyPubkey(key, random);
+  const pubkey = options.plain === true ? key.compressed : legacyPubkey(key, random);
   const script = keyHashScript(pubkey);
   return {
     script,
     open: (tx, _spent, input) => {
       const signature = legacySigner(options, tx, input, script)({ key, codeStart: 0 });
-      tx.inputs[input]!.script = pushAll([signature, pubkey], random);
+      const items = [signature, pubkey];
+      tx.inputs[input]!.script =
+        options.plain === true ? concatBytes(...items.map(pushData)) : pushAll(items, random);
     },
   };
 }
@@ -155,7 +177,8 @@ function scriptHashLock(options: ForgeOptions): ForgedLock {
 function witnessPubkeyHashLock(options: ForgeOptions, nested: boolean): ForgedLock {
   const { random } = options;
   const key = pick(random, options.keys);
-  const pubkey = random.below(8) === 0 ? key.uncompressed : key.compressed;
+  const uncompressed = options.plain !== true && random.below(8) === 0;
+  const pubkey = uncompressed ? key.uncompressed : key.compressed;
   const program = buildScript(op.OP_0, hash160(pubkey));
   return nestedLock(program, nested, (tx, spent, input) => {
     const sign = witnessSigner(options, tx, spent, input, keyHashScript(pubkey));
@@ -191,7 +214,7 @@ function taprootKeyLock(options: ForgeOptions): ForgedLock {
   return {
     script,
     open: (tx, spent, input) => {
-      const annex = forgeAnnex(random);
+      const annex = forgeAnnex(options);
       const signature = taprootSignature(options, tweakSecretKey(key, root), tx, spent, input, annex);
       tx.inputs[input]!.witness = [signature, ...annex];
     },
@@ -211,7 +234,7 @@ function tapscriptLock(options: ForgeOptions): ForgedLock {
   return {
     script: buildScript(op.OP_1, outputKey),
     open: (tx, spent, input) => {
-      const annex = forgeAnnex(random);
+      const annex = forgeAnnex(options);
       const sign: Signer = ({ key: signer, codeStart }) => {
         if (signer === undefined) return NOTHING;
         const codeSeparatorPosition = separatorPosition(puzzle.script, codeStart);
@@ -223,8 +246,8 @@ function tapscriptLock(options: ForgeOptions): ForgedLock {
   };
 }
 
-function forgeAnnex(random: SeededRandom): Uint8Array[] {
-  if (random.below(6) !== 0) return [];
+function forgeAnnex({ random, plain }: ForgeOptions): Uint8Array[] {
+  if (plain === true || random.below(6) !== 0) return [];
   return [concatBytes(Uint8Array.of(ANNEX_TAG), random.fill(new Uint8Array(random.below(300))))];
 }
 
@@ -248,23 +271,24 @@ function separatorPosition(script: Uint8Array, codeStart: number): number {
 
 const HASH_TYPES = [1, 2, 3, 0x81, 0x82, 0x83];
 
-function ecdsaHashType(random: SeededRandom): number {
+function ecdsaHashType({ random, plain }: ForgeOptions): number {
+  if (plain === true) return 1;
   const chance = random.below(16);
   return chance === 0 ? random.below(256) : chance < 8 ? 1 : pick(random, HASH_TYPES);
 }
 
-function legacySigner({ random }: ForgeOptions, tx: Transaction, input: number, script: Uint8Array): Signer {
+function legacySigner(options: ForgeOptions, tx: Transaction, input: number, script: Uint8Array): Signer {
   const table = tableOf(tx);
   return ({ key, codeStart }) => {
     if (key === undefined) return NOTHING;
-    const hashType = ecdsaHashType(random);
+    const hashType = ecdsaHashType(options);
     const digest = legacySighash(table, 0, input, script.subarray(codeStart), hashType);
-    return concatBytes(signEcdsa(key.secret, digest, random), Uint8Array.of(hashType));
+    return concatBytes(signEcdsa(key.secret, digest, options.random), Uint8Array.of(hashType));
   };
 }
 
 function witnessSigner(
-  { random }: ForgeOptions,
+  options: ForgeOptions,
   tx: Transaction,
   spent: readonly SpentOutput[],
   input: number,
@@ -273,15 +297,15 @@ function witnessSigner(
   const midstates = new SighashMidstates(tableOf(tx), 0);
   return ({ key, codeStart }) => {
     if (key === undefined) return NOTHING;
-    const hashType = ecdsaHashType(random);
+    const hashType = ecdsaHashType(options);
     const { amount } = spent[input]!;
     const digest = segwitV0Sighash(midstates, input, script.subarray(codeStart), amount, hashType);
-    return concatBytes(signEcdsa(key.secret, digest, random), Uint8Array.of(hashType));
+    return concatBytes(signEcdsa(key.secret, digest, options.random), Uint8Array.of(hashType));
   };
 }
 
 function taprootSignature(
-  { random }: ForgeOptions,
+  { random, plain }: ForgeOptions,
   secret: Uint8Array,
   tx: Transaction,
   spent: readonly SpentOutput[],
@@ -289,7 +313,7 @@ function taprootSignature(
   annex: readonly Uint8Array[],
   leaf?: TapscriptCommitment,
 ): Uint8Array {
-  const hashType = random.below(2) === 0 ? 0 : pick(random, HASH_TYPES);
+  const hashType = plain === true || random.below(2) === 0 ? 0 : pick(random, HASH_TYPES);
   const midstates = new SighashMidstates(tableOf(tx), 0, prevoutsOf(spent));
   const annexHash = annex[0] && sha256(new ByteWriter().varBytes(annex[0]).finish());
   // SIGHASH_SINGLE without an output cannot be signed: any digest will do.
@@ -335,11 +359,21 @@ function forgePuzzle(options: ForgeOptions, version: Version): Puzzle {
   return { script: forge.script, takes: forge.takes };
 }
 
+/** Tapscript takes the first two alone. */
+const CONDITIONS = [[], [1], [1], [0], [0x80], [2], [1, 0], [0, 0]].map((bytes) => Uint8Array.from(bytes));
+
 function dress(forge: ScriptForge, { random, fillers }: ForgeOptions): void {
   for (let i = random.below(3); i > 0; i--) {
-    switch (random.below(5)) {
+    switch (random.below(7)) {
       case 0:
         forge.separate();
+        break;
+      case 4:
+        forge.add(pick(random, [op.OP_IF, op.OP_NOTIF]), op.OP_NOP, op.OP_ELSE, op.OP_NOP, op.OP_ENDIF);
+        forge.takes.push(pick(random, CONDITIONS));
+        break;
+      case 5:
+        forge.raw(mutateScript(buildScript(op.OP_1, op.OP_DROP), random, pick(random, fillers)));
         break;
       case 1:
         forge.add(op.OP_0, op.OP_IF);

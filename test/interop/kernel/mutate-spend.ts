@@ -66,13 +66,13 @@ export function pick<T>(random: SeededRandom, from: readonly T[]): T {
   return from[random.below(from.length)]!;
 }
 
-/** Changes a spend in place, once to four times. @param others where scripts and items may be taken from. */
+/** Changes a spend in place. @param others where scripts and items may be taken from. */
 export function mutateSpend(
   spend: MutableSpend,
   random: SeededRandom,
+  rounds: number,
   others: readonly MutableSpend[],
 ): void {
-  const rounds = 1 + random.below(4);
   for (let i = 0; i < rounds; i++) mutateOnce(spend, random, pick(random, others));
 }
 
