@@ -144,6 +144,11 @@ export class CoinReader {
     return this.#bytes.length - this.at;
   }
 
+  /** @throws DecodeError unless all was read. */
+  end(): void {
+    if (this.remaining !== 0) throw new DecodeError("bytes left over");
+  }
+
   u8(): number {
     if (this.at >= this.#bytes.length) throw new DecodeError("end of data");
     return this.#bytes[this.at++]!;
