@@ -54,54 +54,57 @@ function f4(x: u32, y: u32, z: u32): u32 {
   return x ^ (y | ~z);
 }
 
-// Both lines as they stand between groups of sixteen steps.
-let a0: u32, b0: u32, c0: u32, d0: u32, e0: u32;
-let a1: u32, b1: u32, c1: u32, d1: u32, e1: u32;
-
-function term(block: usize, step: usize): u32 {
-  return load<u32>(block + (<usize>load<u8>(WORDS + step) << 2));
+/** One step of a line without its last addition: rotates a + f + word + constant. */
+function turn(sum: u32, block: usize, step: usize): u32 {
+  return rotl(sum + load<u32>(block + (<usize>load<u8>(WORDS + step) << 2)), <u32>load<u8>(SHIFTS + step));
 }
 
-function turn(value: u32, step: usize): u32 {
-  return rotl(value, <u32>load<u8>(SHIFTS + step));
-}
-
-function lines(block: usize): void {
-  let a: u32, b: u32, c: u32, d: u32, e: u32, t: u32;
-  a = a0; b = b0; c = c0; d = d0; e = e0;
-  let step: usize = 0;
-  for (; step < 16; step++) { t = turn(a + f0(b, c, d) + term(block, step), step) + e; a = e; e = d; d = rotl(c, 10); c = b; b = t; }
-  for (; step < 32; step++) { t = turn(a + f1(b, c, d) + term(block, step) + 0x5a827999, step) + e; a = e; e = d; d = rotl(c, 10); c = b; b = t; }
-  for (; step < 48; step++) { t = turn(a + f2(b, c, d) + term(block, step) + 0x6ed9eba1, step) + e; a = e; e = d; d = rotl(c, 10); c = b; b = t; }
-  for (; step < 64; step++) { t = turn(a + f3(b, c, d) + term(block, step) + 0x8f1bbcdc, step) + e; a = e; e = d; d = rotl(c, 10); c = b; b = t; }
-  for (; step < 80; step++) { t = turn(a + f4(b, c, d) + term(block, step) + 0xa953fd4e, step) + e; a = e; e = d; d = rotl(c, 10); c = b; b = t; }
-  a0 = a; b0 = b; c0 = c; d0 = d; e0 = e;
-  a = a1; b = b1; c = c1; d = d1; e = e1;
-  for (; step < 96; step++) { t = turn(a + f4(b, c, d) + term(block, step) + 0x50a28be6, step) + e; a = e; e = d; d = rotl(c, 10); c = b; b = t; }
-  for (; step < 112; step++) { t = turn(a + f3(b, c, d) + term(block, step) + 0x5c4dd124, step) + e; a = e; e = d; d = rotl(c, 10); c = b; b = t; }
-  for (; step < 128; step++) { t = turn(a + f2(b, c, d) + term(block, step) + 0x6d703ef3, step) + e; a = e; e = d; d = rotl(c, 10); c = b; b = t; }
-  for (; step < 144; step++) { t = turn(a + f1(b, c, d) + term(block, step) + 0x7a6d76e9, step) + e; a = e; e = d; d = rotl(c, 10); c = b; b = t; }
-  for (; step < 160; step++) { t = turn(a + f0(b, c, d) + term(block, step), step) + e; a = e; e = d; d = rotl(c, 10); c = b; b = t; }
-  a1 = a; b1 = b; c1 = c; d1 = d; e1 = e;
-}
-
+/** Takes in one 64-byte block. The two lines run side by side, so that each fills the other's waits. */
 function compress(block: usize): void {
   const h0 = load<u32>(STATE);
   const h1 = load<u32>(STATE, 4);
   const h2 = load<u32>(STATE, 8);
   const h3 = load<u32>(STATE, 12);
   const h4 = load<u32>(STATE, 16);
-  a0 = a1 = h0;
-  b0 = b1 = h1;
-  c0 = c1 = h2;
-  d0 = d1 = h3;
-  e0 = e1 = h4;
-  lines(block);
-  store<u32>(STATE, h1 + c0 + d1);
-  store<u32>(STATE, h2 + d0 + e1, 4);
-  store<u32>(STATE, h3 + e0 + a1, 8);
-  store<u32>(STATE, h4 + a0 + b1, 12);
-  store<u32>(STATE, h0 + b0 + c1, 16);
+  let a = h0, b = h1, c = h2, d = h3, e = h4;
+  let A = h0, B = h1, C = h2, D = h3, E = h4;
+  let t: u32, T: u32;
+  let i: usize = 0;
+  for (; i < 16; i++) {
+    t = turn(a + f0(b, c, d), block, i) + e;
+    T = turn(A + f4(B, C, D) + 0x50a28be6, block, i + 80) + E;
+    a = e; e = d; d = rotl(c, 10); c = b; b = t;
+    A = E; E = D; D = rotl(C, 10); C = B; B = T;
+  }
+  for (; i < 32; i++) {
+    t = turn(a + f1(b, c, d) + 0x5a827999, block, i) + e;
+    T = turn(A + f3(B, C, D) + 0x5c4dd124, block, i + 80) + E;
+    a = e; e = d; d = rotl(c, 10); c = b; b = t;
+    A = E; E = D; D = rotl(C, 10); C = B; B = T;
+  }
+  for (; i < 48; i++) {
+    t = turn(a + f2(b, c, d) + 0x6ed9eba1, block, i) + e;
+    T = turn(A + f2(B, C, D) + 0x6d703ef3, block, i + 80) + E;
+    a = e; e = d; d = rotl(c, 10); c = b; b = t;
+    A = E; E = D; D = rotl(C, 10); C = B; B = T;
+  }
+  for (; i < 64; i++) {
+    t = turn(a + f3(b, c, d) + 0x8f1bbcdc, block, i) + e;
+    T = turn(A + f1(B, C, D) + 0x7a6d76e9, block, i + 80) + E;
+    a = e; e = d; d = rotl(c, 10); c = b; b = t;
+    A = E; E = D; D = rotl(C, 10); C = B; B = T;
+  }
+  for (; i < 80; i++) {
+    t = turn(a + f4(b, c, d) + 0xa953fd4e, block, i) + e;
+    T = turn(A + f0(B, C, D), block, i + 80) + E;
+    a = e; e = d; d = rotl(c, 10); c = b; b = t;
+    A = E; E = D; D = rotl(C, 10); C = B; B = T;
+  }
+  store<u32>(STATE, h1 + c + D);
+  store<u32>(STATE, h2 + d + E, 4);
+  store<u32>(STATE, h3 + e + A, 8);
+  store<u32>(STATE, h4 + a + B, 12);
+  store<u32>(STATE, h0 + b + C, 16);
 }
 
 /** Where the message is put and the 20 bytes of its digest are found. */
