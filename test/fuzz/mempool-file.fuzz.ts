@@ -28,7 +28,7 @@ async function seed(key: Uint8Array | undefined): Promise<Uint8Array> {
     };
     const outputs = [{ value: 5_000, script: Uint8Array.of(OP_1) }];
     const table = tableOf({ version: 2, inputs: [input], outputs, lockTime: 0 });
-    await writer.transaction({ table, time: 1_700_000_000, feeDelta: -5 });
+    await writer.transaction({ raw: table.bytes, time: 1_700_000_000, feeDelta: -5 });
   }
   await writer.deltas([{ txid: new Uint8Array(32).fill(7) as Txid, feeDelta: 9 }]);
   await writer.unbroadcast([new Uint8Array(32).fill(8) as Txid]);

@@ -25,6 +25,12 @@ export interface SavedTransaction {
   readonly feeDelta: number;
 }
 
+/** A transaction for the file. */
+export interface WrittenTransaction extends Pick<SavedTransaction, "time" | "feeDelta"> {
+  /** The serialised transaction. */
+  readonly raw: Uint8Array;
+}
+
 /** Satoshi that prioritisetransaction added for a transaction that is not in the file. */
 export interface SavedDelta {
   readonly txid: Txid;
@@ -192,8 +198,8 @@ export class MempoolFileWriter {
     this.#pending.bigU64(BigInt(transactionCount));
   }
 
-  async transaction({ table, time, feeDelta }: SavedTransaction): Promise<void> {
-    this.#pending.bytes(table.raw(0)).i64(time).i64(feeDelta);
+  async transaction({ raw, time, feeDelta }: WrittenTransaction): Promise<void> {
+    this.#pending.bytes(raw).i64(time).i64(feeDelta);
     if (this.#pending.length >= WRITE_LENGTH) await this.#flush();
   }
 

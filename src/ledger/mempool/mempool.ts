@@ -1,15 +1,6 @@
-import {
-  compareBytes,
-  equalBytes,
-  fromHex,
-  reversed,
-  toHex,
-  toHexReversed,
-  writeU32,
-} from "#base/lib/bytes.ts";
+import { compareBytes, fromHex, reversed, toHex, toHexReversed, writeU32 } from "#base/lib/bytes.ts";
 import { Signal } from "#base/lib/events.ts";
 import type { Txid } from "#protocol/bitcoin/hashes.ts";
-import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
 import { dustOutputs } from "#protocol/policy/dust.ts";
 import {
   compareFeeRates,
@@ -20,20 +11,20 @@ import {
 } from "#protocol/policy/fee-rate.ts";
 import { formatFeeRate } from "#protocol/policy/fee-text.ts";
 import type { GraphChunk } from "./cluster.ts";
+import { EntryIndex } from "./entry-index.ts";
+import { clamp, FeeDeltas } from "./fee-deltas.ts";
 import type { GraphAddition, GraphProposal } from "./graph-proposal.ts";
 import { Heap } from "./heap.ts";
 import {
   type EntryFields,
   type EntryInfo,
-  entryUsage,
   type LockPoints,
-  type MempoolEntry,
+  MempoolEntry,
   modifiedFee,
   type RemovalReason,
 } from "./mempool-entry.ts";
 import type { MempoolDependencies, MempoolOptions } from "./mempool-options.ts";
 import { RollingFee } from "./rolling-fee.ts";
-import { SlotIndex } from "./slot-index.ts";
 import { TxGraph } from "./tx-graph.ts";
 
 /** A chunk of a cluster: transactions that are mined together, with their modified fee and adjusted weight. */
@@ -73,9 +64,7 @@ export interface PrioritisedInfo {
   readonly modifiedFee: number | undefined;
 }
 
-/** What is told of a delta, and what the graph reckons with, stay within these. */
-const MAX_DELTA = Number.MAX_SAFE_INTEGER;
-/** 64 of them still add up exactly. */
+/** Fees stay within this in the graph, so that 64 of them still add up exactly. */
 const MAX_GRAPH_FEE = 2 ** 47;
 
 /** Bytes that a delta of a transaction which is not here is taken to use. */
@@ -95,13 +84,10 @@ export class Mempool {
   loaded = false;
   readonly #dependencies: MempoolDependencies;
   readonly #graph: TxGraph;
-  readonly #entries: (MempoolEntry | undefined)[] = [];
-  readonly #byTxid: SlotIndex;
-  readonly #byWtxid: SlotIndex;
-  readonly #bySpent: SlotIndex;
+  readonly #index: EntryIndex;
   readonly #rollingFee: RollingFee;
+  readonly #deltas = new FeeDeltas();
   /** By hex of the txid. */
-  readonly #deltas = new Map<string, number>();
   readonly #unbroadcast = new Set<string>();
   #oldest: Heap<MempoolEntry>;
   #events: (() => Promise<void>)[] = [];
@@ -119,10 +105,7 @@ export class Mempool {
       { maxCount: options.maxClusterCount, maxSize: options.maxClusterSize * 4 },
       random,
     );
-    const entryAt = (slot: number): MempoolEntry => this.#entries[slot]!;
-    this.#byTxid = new SlotIndex(32, random, (slot, bytes, at) => startsAt(bytes, at, entryAt(slot).txid));
-    this.#byWtxid = new SlotIndex(32, random, (slot, bytes, at) => startsAt(bytes, at, entryAt(slot).wtxid));
-    this.#bySpent = new SlotIndex(36, random, (slot, bytes, at) => spends(entryAt(slot).table, bytes, at));
+    this.#index = new EntryIndex(random);
     this.#rollingFee = new RollingFee(options.incrementalRelayFee, dependencies.now());
     this.#oldest = newestLast([]);
   }
@@ -143,28 +126,28 @@ export class Mempool {
 
   /** Bytes of memory that it is taken to use. */
   get usage(): number {
-    return this.#usage + DELTA_USAGE * this.#deltas.size;
+    return this.#usage + DELTA_USAGE * this.#deltas.count;
   }
 
   has(txid: Uint8Array): boolean {
-    return this.#byTxid.get(txid) !== -1;
+    return this.#index.slotOf(txid) !== -1;
   }
 
   hasWtxid(wtxid: Uint8Array): boolean {
-    return this.#byWtxid.get(wtxid) !== -1;
+    return this.#index.byWtxid(wtxid) !== undefined;
   }
 
   get(txid: Uint8Array): MempoolEntry | undefined {
-    return this.#entries[this.#byTxid.get(txid)];
+    return this.#index.byTxid(txid);
   }
 
   getByWtxid(wtxid: Uint8Array): MempoolEntry | undefined {
-    return this.#entries[this.#byWtxid.get(wtxid)];
+    return this.#index.byWtxid(wtxid);
   }
 
   /** Who spends an outpoint (36 bytes at `at`). */
   spender(outpoint: Uint8Array, at = 0): MempoolEntry | undefined {
-    return this.#entries[this.#bySpent.get(outpoint, at)];
+    return this.#index.spender(outpoint, at);
   }
 
   /** Who spends a transaction's outputs, which need not be here itself; each once. */
@@ -181,11 +164,11 @@ export class Mempool {
   }
 
   at(slot: number): MempoolEntry {
-    return this.#entries[slot]!;
+    return this.#index.at(slot);
   }
 
-  *entries(): IterableIterator<MempoolEntry> {
-    for (const entry of this.#entries) if (entry !== undefined) yield entry;
+  entries(): IterableIterator<MempoolEntry> {
+    return this.#index.all();
   }
 
   /** All entries in mining order, parents before children (getrawmempool, mempool.dat). */
@@ -299,14 +282,12 @@ export class Mempool {
 
   /** Adds to the fee that a transaction counts for, in the mempool or not yet. */
   prioritise(txid: Txid, delta: number): void {
-    const key = toHex(txid);
-    const total = clamp((this.#deltas.get(key) ?? 0) + delta, MAX_DELTA);
-    if (total === 0) this.#deltas.delete(key);
-    else this.#deltas.set(key, total);
-    const slot = this.#byTxid.get(txid);
-    if (slot === -1) return;
-    const entry = { ...this.#entries[slot]!, feeDelta: total };
-    this.#entries[slot] = entry;
+    const total = this.#deltas.add(txid, delta);
+    const old = this.#index.byTxid(txid);
+    if (old === undefined) return;
+    const { slot, lockPoints } = old;
+    const entry = new MempoolEntry(old, { slot, lockPoints, feeDelta: total });
+    this.#index.replace(entry);
     this.#oldest.push(entry);
     this.#graph.setFee(slot, clamp(modifiedFee(entry), MAX_GRAPH_FEE));
     this.#transactionsUpdated++;
@@ -314,17 +295,16 @@ export class Mempool {
 
   /** Satoshi that prioritisetransaction added for a transaction. */
   feeDelta(txid: Uint8Array): number {
-    return this.#deltas.size === 0 ? 0 : (this.#deltas.get(toHex(txid)) ?? 0);
+    return this.#deltas.of(txid);
   }
 
   /** How many transactions have a delta. */
   get deltaCount(): number {
-    return this.#deltas.size;
+    return this.#deltas.count;
   }
 
   prioritised(): PrioritisedInfo[] {
-    return [...this.#deltas].map(([key, feeDelta]) => {
-      const txid = fromHex(key) as Txid;
+    return this.#deltas.all().map(({ txid, feeDelta }) => {
       const entry = this.get(txid);
       return { txid, feeDelta, modifiedFee: entry && modifiedFee(entry) };
     });
@@ -402,13 +382,14 @@ export class Mempool {
   }
 
   setLockPoints(entry: MempoolEntry, lockPoints: LockPoints): void {
-    const changed = { ...entry, lockPoints };
-    this.#entries[entry.slot] = changed;
+    const { slot, feeDelta } = entry;
+    const changed = new MempoolEntry(entry, { slot, feeDelta, lockPoints });
+    this.#index.replace(changed);
     this.#oldest.push(changed);
   }
 
   clearPrioritisation(txid: Uint8Array): void {
-    if (this.#deltas.size > 0) this.#deltas.delete(toHex(txid));
+    this.#deltas.clear(txid);
   }
 
   blockConnected(): void {
@@ -419,7 +400,7 @@ export class Mempool {
   expire(before: number): number {
     const expired: number[] = [];
     for (let oldest = this.#oldest.peek(); oldest !== undefined; oldest = this.#oldest.peek()) {
-      const current = this.#entries[oldest.slot] === oldest;
+      const current = this.#index.isCurrent(oldest);
       if (current && oldest.time >= before) break;
       this.#oldest.pop();
       if (current) expired.push(oldest.slot);
@@ -457,36 +438,24 @@ export class Mempool {
   }
 
   #insert(slot: number, fields: EntryFields): MempoolEntry {
-    const usage = entryUsage(fields.table);
-    const entry: MempoolEntry = { ...fields, slot, feeDelta: this.feeDelta(fields.txid), usage };
-    this.#entries[slot] = entry;
-    this.#byTxid.add(slot, entry.txid);
-    this.#byWtxid.add(slot, entry.wtxid);
-    const { table } = entry;
-    for (let input = 0; input < table.inputCount(0); input++) {
-      this.#bySpent.add(slot, table.bytes, table.outpoint(input));
-    }
+    const { lockPoints } = fields;
+    const entry = new MempoolEntry(fields, { slot, lockPoints, feeDelta: this.feeDelta(fields.txid) });
+    this.#index.add(entry);
     if (this.#oldest.length > 2 * this.size + 1_000) this.#oldest = newestLast([...this.entries()]);
     else this.#oldest.push(entry);
     this.#bytes += entry.vsize;
     this.#totalFee += entry.fee;
-    this.#usage += usage;
+    this.#usage += entry.usage;
     this.#transactionsUpdated++;
     return entry;
   }
 
   /** Takes an entry out of everything but the graph. */
   #forget(slot: number, reason: RemovalReason): void {
-    const entry = this.#entries[slot]!;
+    const entry = this.#index.at(slot);
     const sequence = this.#sequence++;
     this.#events.push(() => this.removed.emit({ entry, reason, sequence }));
-    const { table } = entry;
-    for (let input = 0; input < table.inputCount(0); input++) {
-      this.#bySpent.delete(table.bytes, table.outpoint(input));
-    }
-    this.#byTxid.delete(entry.txid);
-    this.#byWtxid.delete(entry.wtxid);
-    this.#entries[slot] = undefined;
+    this.#index.delete(entry);
     this.#dropUnbroadcast(entry);
     this.#bytes -= entry.vsize;
     this.#totalFee -= entry.fee;
@@ -505,26 +474,12 @@ export class Mempool {
   }
 
   #entriesOf(slots: Iterable<number>): MempoolEntry[] {
-    return Array.from(slots, (slot) => this.#entries[slot]!);
+    return Array.from(slots, (slot) => this.#index.at(slot));
   }
 
   #chunkOf({ fee, size, slots }: GraphChunk): MempoolChunk {
     return { fee, weight: size, entries: this.#entriesOf(slots) };
   }
-}
-
-function startsAt(bytes: Uint8Array, at: number, hash: Uint8Array): boolean {
-  for (let i = 0; i < hash.length; i++) if (bytes[at + i] !== hash[i]) return false;
-  return true;
-}
-
-function spends(table: TxTable, bytes: Uint8Array, at: number): boolean {
-  const outpoint = bytes.subarray(at, at + 36);
-  for (let input = 0; input < table.inputCount(0); input++) {
-    const own = table.outpoint(input);
-    if (equalBytes(table.bytes.subarray(own, own + 36), outpoint)) return true;
-  }
-  return false;
 }
 
 /** The entry that came in first on top. */
@@ -540,8 +495,4 @@ function sum(entries: readonly MempoolEntry[], of: (entry: MempoolEntry) => numb
 
 function sortedTxids(entries: readonly MempoolEntry[]): Txid[] {
   return entries.map((entry) => entry.txid).sort((a, b) => compareBytes(reversed(a), reversed(b)));
-}
-
-function clamp(value: number, limit: number): number {
-  return Math.max(-limit, Math.min(limit, value));
 }

@@ -1,5 +1,6 @@
 import { toHex } from "#base/lib/bytes.ts";
 import type { Txid, Wtxid } from "#protocol/bitcoin/hashes.ts";
+import { LOCKTIME_THRESHOLD } from "#protocol/bitcoin/script.ts";
 import { parseTx, type TxTable } from "#protocol/bitcoin/tx-table.ts";
 import { txidAt, wtxidAt } from "#protocol/bitcoin/txid.ts";
 import type { HeaderContext } from "#protocol/consensus/header-context.ts";
@@ -184,7 +185,7 @@ export class ReorgUpdate {
 
   #isMineable(entry: MempoolEntry): boolean {
     const { tip } = this.#move;
-    if (!isFinalAfter(tip, entry)) return false;
+    if (!isLockTimePast(entry.lockTime, tip) && !isFinalAfter(tip, entry)) return false;
     let { lockPoints } = entry;
     if (!locksStand(lockPoints, tip)) {
       const workspace = newWorkspace(entry.table, entry);
@@ -206,6 +207,11 @@ export class ReorgUpdate {
     }
     return true;
   }
+}
+
+/** Whether the next block is past a lock time, whatever the sequences are. */
+function isLockTimePast(lockTime: number, tip: HeaderContext): boolean {
+  return lockTime < LOCKTIME_THRESHOLD ? lockTime <= tip.height : lockTime < tip.medianTimePast();
 }
 
 /** Whether locks were counted from blocks that are all in the chain of `tip`. */

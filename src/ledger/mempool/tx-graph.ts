@@ -8,6 +8,7 @@ import {
   type ReadyCluster,
   WorstClusters,
 } from "./cluster.ts";
+import { excessOf, type TxGraphLimits } from "./excess.ts";
 import {
   type GraphAddition,
   type GraphInternals,
@@ -15,13 +16,6 @@ import {
   type ReadyChange,
 } from "./graph-proposal.ts";
 import { Heap } from "./heap.ts";
-
-export interface TxGraphLimits {
-  /** Most transactions in a cluster. */
-  readonly maxCount: number;
-  /** Largest sum of sizes in a cluster, in the unit of the sizes (adjusted weight in the mempool). */
-  readonly maxSize: number;
-}
 
 const NONE: readonly number[] = [];
 
@@ -207,43 +201,8 @@ export class TxGraph {
       let size = 0;
       for (const slot of members) size += this.#sizes[slot]!;
       if (members.length > this.limits.maxCount || size > this.limits.maxSize) {
-        excess.push(...this.#excessOf(members));
+        excess.push(...excessOf(this.#byOldOrder(members), this, this.limits));
       }
-    }
-    return excess;
-  }
-
-  /** Takes a component's transactions in order of rate while the clusters they form keep the limits. */
-  #excessOf(members: readonly number[]): number[] {
-    const joined = new Map<number, { count: number; size: number; into: number }>();
-    const find = (slot: number): number => {
-      const { into } = joined.get(slot)!;
-      if (into === slot) return slot;
-      const root = find(into);
-      joined.get(slot)!.into = root;
-      return root;
-    };
-    const excess: number[] = [];
-    for (const slot of this.#byOldOrder(members)) {
-      const parents = this.#parents[slot]!;
-      const roots = new Set<number>();
-      let fits = true;
-      let count = 1;
-      let size = this.#sizes[slot]!;
-      for (const parent of parents) {
-        if (joined.has(parent)) roots.add(find(parent));
-        else fits = false;
-      }
-      for (const root of roots) {
-        count += joined.get(root)!.count;
-        size += joined.get(root)!.size;
-      }
-      if (!fits || count > this.limits.maxCount || size > this.limits.maxSize) {
-        excess.push(slot);
-        continue;
-      }
-      for (const root of roots) joined.get(root)!.into = slot;
-      joined.set(slot, { count, size, into: slot });
     }
     return excess;
   }

@@ -81,14 +81,14 @@ function rulesJson(
 function transactionsJson(entries: readonly MempoolEntry[], scale: number): JsonObject[] {
   /** Places by txid; the coinbase has the first. */
   const places = new Map(entries.map(({ txid }, i) => [toHex(txid), i + 1]));
-  return entries.map(({ table, txid, wtxid, fee, sigopCost, weight }) => {
+  return entries.map(({ raw, table, txid, wtxid, fee, sigopCost, weight }) => {
     const depends: number[] = [];
     for (let input = 0; input < table.inputCount(0); input++) {
       const place = places.get(toHex(table.prevTxid(input)));
       if (place !== undefined) depends.push(place);
     }
     return {
-      data: toHex(table.raw(0)),
+      data: toHex(raw),
       txid: toHexReversed(txid),
       hash: toHexReversed(wtxid),
       depends,

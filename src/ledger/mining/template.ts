@@ -75,7 +75,7 @@ export async function createTemplate(
     coinbaseScript: request.coinbaseScript,
     coinbaseValue: fees + blockSubsidy(height, network),
   };
-  const txs = entries.map(({ table, txid, wtxid }) => ({ raw: table.raw(0), txid, wtxid }));
+  const txs = entries.map(({ raw, txid, wtxid }) => ({ raw, txid, wtxid }));
   const { block, commitment } = assembleBlock(parts, txs, network);
   if (request.testValidity !== false) {
     const rejection = await chain.testBlock(block, { pow: false, merkle: false });
