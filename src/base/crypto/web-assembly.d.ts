@@ -1,5 +1,7 @@
 /** The part of the WebAssembly JavaScript interface that is used here; Node's own types leave it out. */
 declare namespace WebAssembly {
+  /** A trap: the instance may be in any state. */
+  class RuntimeError extends Error {}
   class Module {
     constructor(bytes: Uint8Array);
     static imports(module: Module): readonly unknown[];
