@@ -1,23 +1,20 @@
-/**
- * The `blkNNNNN.dat` and `revNNNNN.dat` files, framed as Core frames them: magic, length, data; undo data with a
- * checksum after it. Which bytes of a file count is known to the block index; what lies beyond is a torn tail, and
- * the next append takes its place.
- */
 import { join } from "node:path";
 import { sha256d } from "#base/crypto/sha256.ts";
 import { concatBytes, equalBytes, readU32, writeU32 } from "#base/lib/bytes.ts";
 import { type Random, secureRandom } from "#base/lib/random.ts";
-import type { FileSystem, OpenFile } from "#base/store/file-system.ts";
-import { removeIfThere, writeAtomically } from "#base/store/write-atomically.ts";
-import { BlockScanner, type FilePosition, FRAME_HEADER } from "./block-scanner.ts";
-import { applyXor, readXorKey, XOR_FILE, XOR_KEY_LENGTH } from "./xor-key.ts";
+import type { FileSystem } from "#base/store/file-system.ts";
+import { MAX_BLOCK_SERIALIZED_SIZE } from "#protocol/consensus/limits.ts";
+import { applyXor, obtainXorKey } from "./block-obfuscation.ts";
+import { BlockScanner, FRAME_LENGTH } from "./block-scanner.ts";
+import { OpenFiles } from "./open-files.ts";
 
-export { BlockScanner, type FilePosition, type ScannedBlock, scanBlockFile } from "./block-scanner.ts";
-export { readXorKey } from "./xor-key.ts";
+export { readXorKey } from "./block-obfuscation.ts";
+export { BlockScanner } from "./block-scanner.ts";
 
-/** A block file that does not hold what it should: damaged, or of another network. */
-export class BlockFileError extends Error {
-  override readonly name = "BlockFileError";
+/** Where a block or its undo data stands: file number, and offset of its first byte (after magic and length), as Core counts. */
+export interface FilePosition {
+  readonly file: number;
+  readonly offset: number;
 }
 
 /** What one pair of blk and rev files holds (Core's CBlockFileInfo). */
@@ -25,9 +22,11 @@ export interface BlockFileInfo {
   blocks: number;
   /** Used bytes of the blk file. */
   size: number;
+  /** Used bytes of the rev file. */
   undoSize: number;
   heightFirst: number;
   heightLast: number;
+  /** Times of blocks, seconds since 1970. */
   timeFirst: number;
   timeLast: number;
 }
@@ -42,28 +41,42 @@ export interface BlockFilesOptions {
   readonly fastPrune?: boolean;
 }
 
-const MAX_FILE_SIZE = 128 * 1024 * 1024;
-const FAST_PRUNE_FILE_SIZE = 64 * 1024;
-/** No block and no undo data that we wrote is longer (Core: MAX_SIZE). */
-const MAX_DATA = 0x0200_0000;
-const CHECKSUM = 32;
-/** Files held open for reading and writing. */
-const MAX_OPEN = 16;
+/** A frame found by {@link BlockScanner}. */
+export interface ScannedBlock {
+  readonly position: FilePosition;
+  /** Its own copy of the block's bytes. */
+  readonly bytes: Uint8Array;
+}
 
-type Kind = "blk" | "rev";
+/** What a block or undo file holds is not what it should, or is not there. */
+export class BlockFileError extends Error {
+  override readonly name = "BlockFileError";
+}
 
-/** Callers append one at a time. */
+/** Most bytes of a blk file (Core: blockstorage.h). */
+const MAX_FILE_BYTES = 128 * 1024 * 1024;
+const FAST_PRUNE_FILE_BYTES = 64 * 1024;
+/** Behind the undo data: its double SHA-256, with the hash of the block before in front. */
+const CHECKSUM_LENGTH = 32;
+
+/**
+ * The `blkNNNNN.dat` and `revNNNNN.dat` files of a `blocks/` directory, framed, numbered and obfuscated as Core's.
+ * Appending and syncing is for one caller at a time; reading may go on beside it.
+ */
 export class BlockFiles {
+  /** All-zero when the folder is plain. */
   readonly xorKey: Uint8Array;
   readonly #options: BlockFilesOptions;
   readonly #files: FileSystem;
+  readonly #open: OpenFiles;
   readonly #infos: BlockFileInfo[];
+  #lastFile: number;
   readonly #changed = new Set<number>();
-  /** In the order of their last use. */
-  readonly #open = new Map<string, Promise<OpenFile>>();
-  readonly #dirty = new Map<string, Promise<OpenFile>>();
-  /** A file was made whose name is not yet on disk for sure. */
-  #madeFile = false;
+  /** Files with bytes that were not synced. */
+  readonly #unsyncedBlocks = new Set<number>();
+  readonly #unsyncedUndo = new Set<number>();
+  /** Whether a file was made or removed since the directory was synced. */
+  #entriesChanged = false;
 
   private constructor(
     options: BlockFilesOptions,
@@ -73,13 +86,17 @@ export class BlockFiles {
   ) {
     this.#options = options;
     this.#files = files;
+    this.#open = new OpenFiles(files);
     this.xorKey = xorKey;
     this.#infos = known.map((info) => ({ ...info }));
+    if (this.#infos.length === 0) this.#infos.push(emptyInfo());
+    this.#lastFile = this.#infos.length - 1;
   }
 
   /**
-   * @param known what the block index recorded of each file, by number. Bytes beyond are a torn tail: the next
-   * append reuses them unless {@link scanTail} and {@link noteBlock} take them in.
+   * @param known what the block index recorded of each file, by number. Bytes beyond are a torn tail: the next append
+   * writes over them, unless {@link scanTail} and {@link noteBlock} take them in.
+   * @throws BlockFileError when a file that should hold blocks is missing or too short.
    */
   static async open(
     options: BlockFilesOptions,
@@ -88,7 +105,22 @@ export class BlockFiles {
   ): Promise<BlockFiles> {
     const { files, random = secureRandom } = dependencies;
     await files.makeDirectory(options.path);
-    return new BlockFiles(options, files, await chooseXorKey(options, files, random), known);
+    const key = await obtainXorKey(files, options.path, options.xor ?? true, random);
+    const made = new BlockFiles(options, files, key, known);
+    for (let file = 0; file < known.length; file++) await made.#requireFile(file);
+    return made;
+  }
+
+  async #requireFile(file: number): Promise<void> {
+    const { blocks, size } = this.#infos[file]!;
+    if (blocks === 0) return;
+    const found = await this.#files.stat(this.#path("blk", file));
+    if (found === undefined) throw new BlockFileError(`${this.#path("blk", file)} is missing`);
+    if (found.size < size) throw new BlockFileError(`${this.#path("blk", file)} is too short`);
+  }
+
+  #path(kind: "blk" | "rev", file: number): string {
+    return join(this.#options.path, `${kind}${String(file).padStart(5, "0")}.dat`);
   }
 
   /** By file number; files that were pruned have all fields 0. */
@@ -96,98 +128,157 @@ export class BlockFiles {
     return this.#infos;
   }
 
-  /** Number of the file that the next block goes to. */
+  /** Number of the file that the next block goes to, unless it is full. */
   get lastFile(): number {
-    return Math.max(0, this.#infos.length - 1);
+    return this.#lastFile;
   }
 
-  /** Bytes of all files. */
+  /** Bytes of all files (getblockchaininfo's size_on_disk). */
   get sizeOnDisk(): number {
-    return this.#infos.reduce((sum, info) => sum + info.size + info.undoSize, 0);
+    return this.#infos.reduce((sum, { size, undoSize }) => sum + size + undoSize, 0);
   }
 
   /** Files whose info changed since the last call. */
   takeChanged(): number[] {
-    const changed = [...this.#changed];
+    const changed = [...this.#changed].sort((a, b) => a - b);
     this.#changed.clear();
     return changed;
   }
 
-  /** Writes a block. Durable after {@link syncBlocks}. */
+  /** Writes a block. Durable after {@link syncBlocks}. @throws as the file system does; nothing is noted then. */
   async appendBlock(block: Uint8Array, height: number, time: number): Promise<FilePosition> {
-    const length = FRAME_HEADER + block.length;
-    let file = this.lastFile;
-    const used = this.#infos[file]?.size ?? 0;
-    const limit = this.#options.fastPrune === true ? FAST_PRUNE_FILE_SIZE : MAX_FILE_SIZE;
-    if (used > 0 && used + length > limit) file++;
+    const file = this.#fileFor(block.length + FRAME_LENGTH);
     const start = this.#infos[file]?.size ?? 0;
-    await this.#write("blk", file, start, this.#frame(block));
-    const position = { file, offset: start + FRAME_HEADER };
+    await this.#write("blk", file, start, [this.#frameHead(block.length), block]);
+    this.#unsyncedBlocks.add(file);
+    const position = { file, offset: start + FRAME_LENGTH };
     this.noteBlock(position, block.length, height, time);
     return position;
   }
 
-  /** A block that already stands there (reindex, tail) counts from now on. */
-  noteBlock(position: FilePosition, length: number, height: number, time: number): void {
-    while (this.#infos.length <= position.file) {
-      this.#changed.add(this.#infos.length);
-      this.#infos.push(emptyInfo());
-    }
-    const info = this.#infos[position.file]!;
-    const first = info.blocks === 0;
-    info.blocks++;
-    info.size = Math.max(info.size, position.offset + length);
-    info.heightFirst = first ? height : Math.min(info.heightFirst, height);
-    info.heightLast = first ? height : Math.max(info.heightLast, height);
-    info.timeFirst = first ? time : Math.min(info.timeFirst, time);
-    info.timeLast = first ? time : Math.max(info.timeLast, time);
-    this.#changed.add(position.file);
+  /** The file with room for so many bytes: the last one, or the next (Core's FindNextBlockPos). */
+  #fileFor(length: number): number {
+    const most =
+      this.#options.fastPrune === true ? Math.max(FAST_PRUNE_FILE_BYTES, length + 1) : MAX_FILE_BYTES;
+    let file = this.#lastFile;
+    while ((this.#infos[file]?.size ?? 0) + length >= most) file++;
+    return file;
   }
 
-  /** Writes undo data in the rev file beside the block's blk file; offset as in {@link FilePosition}. */
+  /** A block that already stands there (reindex, tail) counts from now on. */
+  noteBlock(position: FilePosition, length: number, height: number, time: number): void {
+    const { file, offset } = position;
+    while (this.#infos.length <= file) this.#infos.push(emptyInfo());
+    const info = this.#infos[file]!;
+    const isFirst = info.blocks === 0;
+    info.heightFirst = isFirst ? height : Math.min(info.heightFirst, height);
+    info.heightLast = isFirst ? height : Math.max(info.heightLast, height);
+    info.timeFirst = isFirst ? time : Math.min(info.timeFirst, time);
+    info.timeLast = isFirst ? time : Math.max(info.timeLast, time);
+    info.blocks++;
+    info.size = Math.max(info.size, offset + length);
+    this.#lastFile = Math.max(this.#lastFile, file);
+    this.#changed.add(file);
+  }
+
+  /**
+   * Writes undo data in the rev file beside the block's blk file. Durable after {@link syncUndo}.
+   * @returns its offset, as in {@link FilePosition}.
+   */
   async appendUndo(file: number, undo: Uint8Array, prevHash: Uint8Array): Promise<number> {
     const info = this.#infos[file];
-    if (info === undefined) throw new Error(`no block file ${file} for undo data`);
+    if (info === undefined) throw new Error(`there is no block file ${file}`);
     const start = info.undoSize;
-    const checksum = sha256d(concatBytes(prevHash, undo));
-    await this.#write("rev", file, start, concatBytes(this.#frame(undo), checksum));
-    info.undoSize = start + FRAME_HEADER + undo.length + CHECKSUM;
+    const parts = [this.#frameHead(undo.length), undo, undoChecksum(undo, prevHash)];
+    await this.#write("rev", file, start, parts);
+    this.#unsyncedUndo.add(file);
+    info.undoSize = start + FRAME_LENGTH + undo.length + CHECKSUM_LENGTH;
     this.#changed.add(file);
-    return start + FRAME_HEADER;
+    return start + FRAME_LENGTH;
+  }
+
+  #frameHead(length: number): Uint8Array {
+    const head = new Uint8Array(FRAME_LENGTH);
+    head.set(this.#options.magic);
+    writeU32(head, 4, length);
+    return head;
+  }
+
+  async #write(kind: "blk" | "rev", file: number, at: number, parts: Uint8Array[]): Promise<void> {
+    const bytes = concatBytes(...parts);
+    applyXor(bytes, at, this.xorKey);
+    if (at === 0) this.#entriesChanged = true;
+    await this.#open.use(this.#path(kind, file), true, (open) => open.write(bytes, at));
   }
 
   /** @throws BlockFileError when magic, length or bytes are not there. */
   async readBlock(position: FilePosition): Promise<Uint8Array> {
-    return this.#read("blk", position, 0, await this.#lengthAt("blk", position));
+    return this.#readFrame("blk", position, MAX_BLOCK_SERIALIZED_SIZE, 0);
   }
 
   /** `length` bytes from `start` within the block. @throws BlockFileError */
   async readBlockPart(position: FilePosition, start: number, length: number): Promise<Uint8Array> {
-    if (start + length > (await this.#lengthAt("blk", position))) {
-      throw this.#damaged("blk", position, "it is shorter than what was asked for");
-    }
-    return this.#read("blk", position, start, length);
+    return this.#read("blk", position.file, position.offset + start, length);
   }
 
   /** Checks the checksum over `prevHash` and the data. @throws BlockFileError */
   async readUndo(position: FilePosition, prevHash: Uint8Array): Promise<Uint8Array> {
-    const length = await this.#lengthAt("rev", position);
-    const bytes = await this.#read("rev", position, 0, length + CHECKSUM);
-    const undo = bytes.subarray(0, length);
-    if (!equalBytes(sha256d(concatBytes(prevHash, undo)), bytes.subarray(length))) {
-      throw this.#damaged("rev", position, "checksum mismatch");
+    const most = this.#infos[position.file]?.undoSize ?? 0;
+    const bytes = await this.#readFrame("rev", position, most, CHECKSUM_LENGTH);
+    const undo = bytes.subarray(0, bytes.length - CHECKSUM_LENGTH);
+    const checksum = bytes.subarray(bytes.length - CHECKSUM_LENGTH);
+    if (!equalBytes(undoChecksum(undo, prevHash), checksum)) {
+      throw new BlockFileError(`${describe("rev", position)}: the checksum of the undo data is wrong`);
     }
     return undo;
   }
 
-  /** Forces all blocks written so far to disk. */
-  async syncBlocks(): Promise<void> {
-    await this.#sync("blk");
+  /** The content of a frame, and `behind` bytes after it. */
+  async #readFrame(
+    kind: "blk" | "rev",
+    position: FilePosition,
+    most: number,
+    behind: number,
+  ): Promise<Uint8Array> {
+    const { file, offset } = position;
+    if (offset < FRAME_LENGTH) throw new BlockFileError(`${describe(kind, position)}: no such place`);
+    const head = await this.#read(kind, file, offset - FRAME_LENGTH, FRAME_LENGTH);
+    if (!equalBytes(head.subarray(0, 4), this.#options.magic)) {
+      throw new BlockFileError(`${describe(kind, position)}: wrong magic`);
+    }
+    const length = readU32(head, 4);
+    if (length > most) throw new BlockFileError(`${describe(kind, position)}: impossible length ${length}`);
+    return this.#read(kind, file, offset, length + behind);
   }
 
-  /** Forces all undo data written so far to disk. */
+  async #read(kind: "blk" | "rev", file: number, at: number, length: number): Promise<Uint8Array> {
+    const path = this.#path(kind, file);
+    if ((await this.#files.stat(path)) === undefined) throw new BlockFileError(`${path} is missing`);
+    const bytes = new Uint8Array(length);
+    const read = await this.#open.use(path, false, (open) => open.read(bytes, at));
+    if (read < length) throw new BlockFileError(`${path} ends before ${at + length}`);
+    applyXor(bytes, at, this.xorKey);
+    return bytes;
+  }
+
+  /** Forces all blocks that were appended to disk. */
+  async syncBlocks(): Promise<void> {
+    await this.#sync("blk", this.#unsyncedBlocks);
+  }
+
+  /** Forces all undo data that was appended to disk. */
   async syncUndo(): Promise<void> {
-    await this.#sync("rev");
+    await this.#sync("rev", this.#unsyncedUndo);
+  }
+
+  async #sync(kind: "blk" | "rev", unsynced: Set<number>): Promise<void> {
+    for (const file of unsynced) {
+      await this.#open.use(this.#path(kind, file), false, (open) => open.sync());
+      unsynced.delete(file);
+    }
+    if (!this.#entriesChanged) return;
+    await this.#files.syncDirectory(this.#options.path);
+    this.#entriesChanged = false;
   }
 
   /** Numbers of the blk files in the directory, ascending from 0 without a gap (for -reindex). */
@@ -202,163 +293,56 @@ export class BlockFiles {
   /** Scans one of our blk files from `from`. */
   scan(file: number, from = 0): BlockScanner {
     const { magic } = this.#options;
-    return new BlockScanner(
-      { path: this.#path("blk", file), magic, xorKey: this.xorKey, file, from },
-      this.#files,
-    );
+    const path = this.#path("blk", file);
+    return new BlockScanner({ path, file, magic, xorKey: this.xorKey, from }, { files: this.#files });
   }
 
   /** Scans what stands beyond the recorded end of the last file. */
   scanTail(): BlockScanner {
-    return this.scan(this.lastFile, this.#infos[this.lastFile]?.size ?? 0);
+    return this.scan(this.#lastFile, this.#infos[this.#lastFile]!.size);
   }
 
   /** Forgets all infos and the write position (start of -reindex); blocks count again by {@link noteBlock}. */
   reset(): void {
-    for (let file = 0; file < this.#infos.length; file++) this.#changed.add(file);
-    this.#infos.length = 0;
+    this.#infos.splice(0, this.#infos.length, emptyInfo());
+    this.#changed.clear();
+    this.#changed.add(0);
+    this.#lastFile = 0;
   }
 
   /** Deletes a pair of files (prune). */
   async removeFile(file: number): Promise<void> {
-    for (const kind of ["blk", "rev"] as const) {
-      const path = this.#path(kind, file);
-      await (await this.#open.get(path))?.close();
-      this.#open.delete(path);
-      this.#dirty.delete(path);
-      await removeIfThere(this.#files, path);
-    }
+    await this.#open.remove(this.#path("blk", file));
+    await this.#open.remove(this.#path("rev", file));
+    this.#unsyncedBlocks.delete(file);
+    this.#unsyncedUndo.delete(file);
     this.#infos[file] = emptyInfo();
     this.#changed.add(file);
+    this.#entriesChanged = true;
   }
 
   async close(): Promise<void> {
-    const handles = await Promise.all(this.#open.values());
-    this.#open.clear();
-    this.#dirty.clear();
-    await Promise.all(handles.map((handle) => handle.close()));
+    await this.#open.close();
   }
+}
 
-  #path(kind: Kind, file: number): string {
-    return join(this.#options.path, `${kind}${String(file).padStart(5, "0")}.dat`);
-  }
-
-  #frame(data: Uint8Array): Uint8Array {
-    const frame = new Uint8Array(FRAME_HEADER + data.length);
-    frame.set(this.#options.magic);
-    writeU32(frame, 4, data.length);
-    frame.set(data, FRAME_HEADER);
-    return frame;
-  }
-
-  async #write(kind: Kind, file: number, at: number, bytes: Uint8Array): Promise<void> {
-    applyXor(bytes, this.xorKey, at);
-    const path = this.#path(kind, file);
-    if (at === 0) this.#madeFile = true;
-    // It stays among the dirty ones until it was synced, even when it is no longer held open for reading.
-    const handle = this.#handle(path, "create");
-    this.#dirty.set(path, handle);
-    await (await handle).write(bytes, at);
-  }
-
-  async #sync(kind: Kind): Promise<void> {
-    for (const [path, handle] of [...this.#dirty]) {
-      if (!path.endsWith(".dat") || !path.slice(-12).startsWith(kind)) continue;
-      await (await handle).sync();
-      this.#dirty.delete(path);
-    }
-    if (!this.#madeFile) return;
-    await this.#files.syncDirectory(this.#options.path);
-    this.#madeFile = this.#dirty.size > 0;
-  }
-
-  /** The open file at a path. What was used longest ago is closed where too many are open, unless it is dirty. */
-  #handle(path: string, mode: "read" | "create"): Promise<OpenFile> {
-    const known = this.#open.get(path);
-    if (known !== undefined) {
-      this.#open.delete(path);
-      this.#open.set(path, known);
-      return known;
-    }
-    const opened = mode === "create" ? this.#files.open(path, "create") : this.#openExisting(path);
-    this.#open.set(path, opened);
-    opened.catch(() => this.#open.delete(path));
-    for (const [other, handle] of this.#open) {
-      if (this.#open.size <= MAX_OPEN) break;
-      if (other === path || this.#dirty.has(other) || this.#reading.has(other)) continue;
-      this.#open.delete(other);
-      void handle.then((file) => file.close());
-    }
-    return opened;
-  }
-
-  /** Paths that are being read now, by how many. */
-  readonly #reading = new Map<string, number>();
-
-  /** Opened so that it can be written to later as well. */
-  #openExisting(path: string): Promise<OpenFile> {
-    return this.#files.open(path, "write");
-  }
-
-  async #lengthAt(kind: Kind, position: FilePosition): Promise<number> {
-    if (position.offset < FRAME_HEADER) throw this.#damaged(kind, position, "there is no frame before it");
-    const frame = await this.#read(kind, position, -FRAME_HEADER, FRAME_HEADER);
-    if (!equalBytes(frame.subarray(0, 4), this.#options.magic)) {
-      throw this.#damaged(kind, position, "the network's magic is not in front of it");
-    }
-    const length = readU32(frame, 4);
-    if (length > MAX_DATA) throw this.#damaged(kind, position, `its length is said to be ${length} bytes`);
-    return length;
-  }
-
-  async #read(kind: Kind, position: FilePosition, start: number, length: number): Promise<Uint8Array> {
-    const at = position.offset + start;
-    const bytes = new Uint8Array(length);
-    const path = this.#path(kind, position.file);
-    this.#reading.set(path, (this.#reading.get(path) ?? 0) + 1);
-    try {
-      const handle = await this.#handle(path, "read");
-      if ((await handle.read(bytes, at)) !== length)
-        throw this.#damaged(kind, position, "the file ends in it");
-    } finally {
-      const readers = this.#reading.get(path)! - 1;
-      if (readers === 0) this.#reading.delete(path);
-      else this.#reading.set(path, readers);
-    }
-    applyXor(bytes, this.xorKey, at);
-    return bytes;
-  }
-
-  #damaged(kind: Kind, { file, offset }: FilePosition, what: string): BlockFileError {
-    return new BlockFileError(
-      `${this.#path(kind, file)} at offset ${offset} is damaged: ${what}. Start with -reindex to build the block index anew.`,
-    );
-  }
+/** Scans a file outside (`-loadblock`, import of a Core `blocks/` folder); `file` in positions is 0. */
+export function scanBlockFile(
+  options: { path: string; magic: Uint8Array; xorKey?: Uint8Array },
+  dependencies: { files: FileSystem },
+): BlockScanner {
+  const { path, magic, xorKey = new Uint8Array(8) } = options;
+  return new BlockScanner({ path, file: 0, magic, xorKey, from: 0 }, dependencies);
 }
 
 function emptyInfo(): BlockFileInfo {
   return { blocks: 0, size: 0, undoSize: 0, heightFirst: 0, heightLast: 0, timeFirst: 0, timeLast: 0 };
 }
 
-/** The folder's key: the one in xor.dat; else a random one for a fresh folder, none for one that has plain files. */
-async function chooseXorKey(
-  { path, xor = true }: BlockFilesOptions,
-  files: FileSystem,
-  random: Random,
-): Promise<Uint8Array> {
-  const keyPath = join(path, XOR_FILE);
-  if ((await files.stat(keyPath)) !== undefined) {
-    const key = await readXorKey(files, path);
-    if (!xor && key.some((byte) => byte !== 0)) {
-      throw new BlockFileError(
-        `The blocksdir XOR-key can not be disabled when a random key was already stored! Stored key: '${Buffer.from(key).toString("hex")}', stored path: '${keyPath}'.`,
-      );
-    }
-    return key;
-  }
-  const isFresh = (await files.stat(join(path, "blk00000.dat"))) === undefined;
-  const key = new Uint8Array(XOR_KEY_LENGTH);
-  if (xor && isFresh) random.fill(key);
-  await writeAtomically(files, keyPath, key);
-  return key;
+function undoChecksum(undo: Uint8Array, prevHash: Uint8Array): Uint8Array {
+  return sha256d(concatBytes(prevHash, undo));
+}
+
+function describe(kind: string, { file, offset }: FilePosition): string {
+  return `${kind} file ${file} at ${offset}`;
 }

@@ -1,83 +1,71 @@
-/** Blocks of a blk file one after another, as Core's LoadExternalBlockFile finds them. */
-
-import { equalBytes, readU32 } from "#base/lib/bytes.ts";
+import { readU32 } from "#base/lib/bytes.ts";
 import type { FileSystem, OpenFile } from "#base/store/file-system.ts";
 import { HEADER_LENGTH } from "#protocol/bitcoin/block-table.ts";
 import { MAX_BLOCK_SERIALIZED_SIZE } from "#protocol/consensus/limits.ts";
-import { applyXor } from "./xor-key.ts";
+import type { FilePosition, ScannedBlock } from "./block-files.ts";
+import { applyXor } from "./block-obfuscation.ts";
 
-/** Bytes of magic and length in front of each block. */
-export const FRAME_HEADER = 8;
-/** Bytes read at once. */
-const CHUNK = 1024 * 1024;
+/** Magic and length before each block. */
+export const FRAME_LENGTH = 8;
+const WINDOW_BYTES = 1024 * 1024;
+
+export interface BlockScannerOptions {
+  readonly path: string;
+  /** Number given to the file in positions. */
+  readonly file: number;
+  readonly magic: Uint8Array;
+  readonly xorKey: Uint8Array;
+  /** Where to start. */
+  readonly from: number;
+}
 
 /**
- * Where a block or its undo data stands: file number, and offset of its first byte (after magic and length), as
- * Core counts.
+ * Blocks of a file one after another, as Core's LoadExternalBlockFile finds them: magic, length, that many bytes;
+ * what is between is passed over. A frame that reaches beyond the end of the file is none, and the search goes on
+ * within it. Holds one block and one read buffer at most. A missing file is an empty one.
  */
-export interface FilePosition {
-  readonly file: number;
-  readonly offset: number;
-}
-
-/** A frame found by {@link BlockScanner}. */
-export interface ScannedBlock {
-  readonly position: FilePosition;
-  /** Its own copy of the block's bytes. */
-  readonly bytes: Uint8Array;
-}
-
-export interface ScanOptions {
-  readonly path: string;
-  readonly magic: Uint8Array;
-  /** Eight bytes; none means plain. */
-  readonly xorKey?: Uint8Array;
-  /** Number that positions carry. */
-  readonly file?: number;
-  /** Offset to begin at. */
-  readonly from?: number;
-}
-
-/** Goes through a file and resynchronises on the magic after whatever is no frame. Holds one block and one buffer. */
 export class BlockScanner implements AsyncIterable<ScannedBlock> {
-  readonly #options: ScanOptions;
+  readonly #options: BlockScannerOptions;
   readonly #files: FileSystem;
-  #handle: OpenFile | undefined;
+  #file: OpenFile | undefined;
   #size = 0;
   #at: number;
-  /** Decoded bytes of the file from {@link #start} on. */
+  /** What was read last, without the key, and where it stands. */
   #window = new Uint8Array(0);
-  #start = 0;
+  #windowStart = 0;
 
-  constructor(options: ScanOptions, files: FileSystem) {
+  constructor(options: BlockScannerOptions, dependencies: { files: FileSystem }) {
     this.#options = options;
-    this.#files = files;
-    this.#at = options.from ?? 0;
+    this.#files = dependencies.files;
+    this.#at = options.from;
   }
 
   /** The next frame, undefined at the end. */
   async next(): Promise<ScannedBlock | undefined> {
-    if (this.#handle === undefined) {
-      this.#handle = await this.#files.open(this.#options.path, "read");
-      this.#size = await this.#handle.size();
+    await this.#open();
+    for (let at = await this.#findMagic(this.#at); at >= 0; at = await this.#findMagic(at + 1)) {
+      const length = readU32(this.#window, at - this.#windowStart + 4);
+      const offset = at + FRAME_LENGTH;
+      if (length < HEADER_LENGTH || length > MAX_BLOCK_SERIALIZED_SIZE) continue;
+      if (offset + length > this.#size) continue;
+      this.#at = offset + length;
+      const position: FilePosition = { file: this.#options.file, offset };
+      return { position, bytes: await this.#read(offset, length) };
     }
-    for (;;) {
-      const frame = await this.#findMagic();
-      if (frame === undefined) return undefined;
-      const block = await this.#readFrame(frame);
-      if (block !== undefined) return block;
-      this.#at = frame + 1;
-    }
+    this.#at = this.#size;
+    return undefined;
   }
 
-  /** Goes on from the byte after the start of the frame's magic: its content was no block. */
+  /** Goes on from the byte after the frame's magic: its content was no block. */
   reject(block: ScannedBlock): void {
-    this.#at = block.position.offset - FRAME_HEADER + 1;
+    this.#at = block.position.offset - FRAME_LENGTH + 1;
   }
 
   async close(): Promise<void> {
-    await this.#handle?.close();
-    this.#handle = undefined;
+    const file = this.#file;
+    this.#file = undefined;
+    this.#at = this.#size;
+    await file?.close();
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<ScannedBlock> {
@@ -88,64 +76,61 @@ export class BlockScanner implements AsyncIterable<ScannedBlock> {
     }
   }
 
-  /** Offset of the next magic, undefined when there is none. */
-  async #findMagic(): Promise<number | undefined> {
+  async #open(): Promise<void> {
+    if (this.#file !== undefined || this.#at < 0) return;
+    if ((await this.#files.stat(this.#options.path)) === undefined) return;
+    this.#file = await this.#files.open(this.#options.path, "read");
+    this.#size = await this.#file.size();
+  }
+
+  /** Offset of the next frame's magic from `from` on, its length being in the window; −1 at the end. */
+  async #findMagic(from: number): Promise<number> {
     const { magic } = this.#options;
-    while (this.#size - this.#at >= FRAME_HEADER) {
-      await this.#load(this.#at, FRAME_HEADER);
-      const from = this.#at - this.#start;
-      const found = this.#window.indexOf(magic[0]!, from);
-      if (found < 0) {
-        this.#at = this.#start + this.#window.length;
-        continue;
+    let at = from;
+    while (at + FRAME_LENGTH <= this.#size) {
+      if (!this.#inWindow(at, FRAME_LENGTH)) await this.#fill(at);
+      // Where a whole magic and length could still begin within the window.
+      const last = this.#window.length - FRAME_LENGTH;
+      let i = at - this.#windowStart;
+      while (i <= last) {
+        i = this.#window.indexOf(magic[0]!, i);
+        if (i < 0 || i > last) break;
+        if (startsWith(this.#window, i, magic)) return this.#windowStart + i;
+        i++;
       }
-      this.#at = this.#start + found;
-      if (this.#size - this.#at < FRAME_HEADER) return undefined;
-      await this.#load(this.#at, FRAME_HEADER);
-      const at = this.#at - this.#start;
-      if (equalBytes(this.#window.subarray(at, at + 4), magic)) return this.#at;
-      this.#at++;
+      at = this.#windowStart + last + 1;
     }
-    return undefined;
+    return -1;
   }
 
-  /** The block of the frame at an offset; undefined when its length cannot be, or the file ends before it. */
-  async #readFrame(frame: number): Promise<ScannedBlock | undefined> {
-    const length = readU32(this.#window, frame - this.#start + 4);
-    if (length < HEADER_LENGTH || length > MAX_BLOCK_SERIALIZED_SIZE) return undefined;
-    const offset = frame + FRAME_HEADER;
-    if (offset + length > this.#size) return undefined;
-    await this.#load(offset, length);
-    const at = offset - this.#start;
-    this.#at = offset + length;
-    return {
-      position: { file: this.#options.file ?? 0, offset },
-      bytes: this.#window.slice(at, at + length),
-    };
+  #inWindow(at: number, length: number): boolean {
+    return at >= this.#windowStart && at + length <= this.#windowStart + this.#window.length;
   }
 
-  /** Makes the window hold `length` bytes from `offset`. */
-  async #load(offset: number, length: number): Promise<void> {
-    const have = this.#start + this.#window.length;
-    if (offset >= this.#start && offset + length <= have) return;
-    const kept = offset >= this.#start && offset < have ? this.#window.subarray(offset - this.#start) : EMPTY;
-    const wanted = Math.min(this.#size - offset, Math.max(length, CHUNK));
-    const window = new Uint8Array(wanted);
-    window.set(kept);
-    const fresh = window.subarray(kept.length);
-    const read = await this.#handle!.read(fresh, offset + kept.length);
-    if (this.#options.xorKey !== undefined) applyXor(fresh, this.#options.xorKey, offset + kept.length);
-    this.#window = window.subarray(0, kept.length + read);
-    this.#start = offset;
+  async #fill(at: number): Promise<void> {
+    this.#window = await this.#readFile(at, Math.min(WINDOW_BYTES, this.#size - at));
+    this.#windowStart = at;
+  }
+
+  /** A copy of bytes, from the window as far as it has them. */
+  async #read(at: number, length: number): Promise<Uint8Array> {
+    if (this.#inWindow(at, length)) {
+      return this.#window.slice(at - this.#windowStart, at - this.#windowStart + length);
+    }
+    return this.#readFile(at, length);
+  }
+
+  async #readFile(at: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(length);
+    if ((await this.#file!.read(bytes, at)) < length) {
+      throw new Error(`${this.#options.path} became shorter while it was read`);
+    }
+    applyXor(bytes, at, this.#options.xorKey);
+    return bytes;
   }
 }
 
-const EMPTY = new Uint8Array(0);
-
-/** Scans a file outside (`-loadblock`, import of a Core `blocks/` folder); `file` in positions is 0. */
-export function scanBlockFile(
-  options: { path: string; magic: Uint8Array; xorKey?: Uint8Array },
-  dependencies: { files: FileSystem },
-): BlockScanner {
-  return new BlockScanner(options, dependencies.files);
+function startsWith(bytes: Uint8Array, at: number, magic: Uint8Array): boolean {
+  for (let i = 0; i < magic.length; i++) if (bytes[at + i] !== magic[i]) return false;
+  return true;
 }
