@@ -33,7 +33,7 @@ export interface ComparisonResult {
 /** Our chain and Core's, given the same blocks; any difference throws. */
 export class BlockComparison implements AsyncDisposable {
   readonly forge: BlockForge;
-  readonly #chain: ChainState;
+  #chain: ChainState;
   readonly #judge = new BlockJudge();
   readonly #directory: string;
   /** Verdicts since the last block, by display hash. */
@@ -49,31 +49,28 @@ export class BlockComparison implements AsyncDisposable {
     this.#chain = chain;
     this.#directory = directory;
     this.#seed = seed;
-    chain.blockChecked.on(({ hash, rejection }) => {
+    this.#listen();
+  }
+
+  /** Half of all seeds check scripts on two threads. */
+  static async open(seed: number): Promise<BlockComparison> {
+    const directory = await mkdtemp(join(tmpdir(), "freehold-kernel-"));
+    return new BlockComparison(await openChain(directory, seed), directory, seed);
+  }
+
+  #listen(): void {
+    this.#chain.blockChecked.on(({ hash, rejection }) => {
       this.#checked.set(toHexReversed(hash), verdictOf(rejection));
     });
   }
 
-  static async open(seed: number): Promise<BlockComparison> {
-    const directory = await mkdtemp(join(tmpdir(), "freehold-kernel-"));
-    const silent = () => undefined;
-    const options = {
-      ...CHAIN_DEFAULTS,
-      network: regtest(),
-      dataDir: directory,
-      blocksDir: join(directory, "blocks"),
-      cacheBytes: 16 * MIB,
-    };
-    const chain = await ChainState.open(options, {
-      clock: systemClock,
-      random: new SeededRandom(seed),
-      log: { info: silent, warn: silent, error: silent, debug: silent },
-      disk: nodeDisk,
-      fatal(error) {
-        throw error;
-      },
-    });
-    return new BlockComparison(chain, directory, seed);
+  /** Closes our chain and opens it from its files. */
+  async reopen(): Promise<void> {
+    const before = toHexReversed(this.#chain.tip.hash);
+    await this.#chain.close();
+    this.#chain = await openChain(this.#directory, this.#seed);
+    assert.equal(toHexReversed(this.#chain.tip.hash), before);
+    this.#listen();
   }
 
   /**
@@ -197,6 +194,27 @@ export class BlockComparison implements AsyncDisposable {
   }
 }
 
+async function openChain(directory: string, seed: number): Promise<ChainState> {
+  const silent = () => undefined;
+  const options = {
+    ...CHAIN_DEFAULTS,
+    network: regtest(),
+    dataDir: directory,
+    blocksDir: join(directory, "blocks"),
+    cacheBytes: 16 * MIB,
+    par: 1 + (seed % 2),
+  };
+  return ChainState.open(options, {
+    clock: systemClock,
+    random: new SeededRandom(seed),
+    log: { info: silent, warn: silent, error: silent, debug: silent },
+    disk: nodeDisk,
+    fatal(error) {
+      throw error;
+    },
+  });
+}
+
 /** A judgement in a form that compares. */
 function ordered(judgement: Judgement) {
   return { ...judgement, checked: [...judgement.checked].sort(([a], [b]) => (a < b ? -1 : 1)) };
@@ -231,6 +249,7 @@ function verdictOf(rejection: Rejection | undefined): Verdict {
 /** Every so many rounds a reorg, a failed one, or a block out of order. */
 const ROUNDS_PER_REORG = 12;
 const ROUNDS_PER_MUTANT = 6;
+const ROUNDS_PER_RESTART = 150;
 const COINBASE_MATURITY = 100;
 
 /**
@@ -250,6 +269,7 @@ export async function compareBlocks(
     const young = forge.tip.height <= COINBASE_MATURITY;
     if (forge.tip.height > 40 && forge.oneIn(ROUNDS_PER_REORG)) await disturb(run);
     else if (forge.oneIn(ROUNDS_PER_MUTANT)) await mutate(run);
+    else if (forge.oneIn(ROUNDS_PER_RESTART)) await run.reopen();
     else if (young && forge.oneIn(2)) await run.extend(forge.seal(forge.draft()), "valid");
     else if (young || untried.length === 0) await tryAny(run, counts);
     else await tryNext(run, untried, counts);
