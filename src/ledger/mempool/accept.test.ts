@@ -115,7 +115,8 @@ test("missing inputs, and those of a transaction that was mined", async () => {
   // Its outputs are among the coins in memory only when someone asked for them.
   assert.equal(result.rejection.reason, "bad-txns-inputs-missingorspent");
   assert.equal(result.rejection.result, "missing-inputs");
-  await accepted(fixture, spend([coinOf(first)], 1000));
+  const spender = spend([coinOf(first)], 1000);
+  await accepted(fixture, spender);
   assert.equal(await accept(fixture, first), "txn-already-known");
 
   const child = spend([coinOf(first, 1)], 1000);
@@ -548,4 +549,20 @@ test("acceptances that are asked for at once are taken one after the other", asy
   assert.equal(results[0], "accepted");
   assert.match(results[1]!, /^insufficient fee/);
   assert.equal(fixture.mempool.size, 1);
+});
+
+test("coins that were fetched for a refused transaction are let go again", async () => {
+  const fixture = createFixture();
+  const { chain, acceptor } = fixture;
+  const cheap = spend([chain.coinbase(1)], 0);
+  await fixture.acceptor.accept(cheap);
+  await fixture.acceptor.accept(spend([{ ...chain.coinbase(2), index: 9 }], 1000));
+  await fixture.acceptor.accept(spend([chain.coinbase(3)], 1000), { testAccept: true });
+  await acceptor.testPackage([spend([chain.coinbase(4)], 1000), spend([chain.coinbase(5)], 1000)]);
+  assert.equal(chain.fetchedCount, 0);
+  await accepted(fixture, spend([chain.coinbase(1)], 1000));
+  assert.equal(chain.fetchedCount, 1);
+  // What is there for another stays.
+  await fixture.acceptor.accept(spend([chain.coinbase(1)], 1));
+  assert.equal(chain.fetchedCount, 1);
 });

@@ -110,9 +110,12 @@ export class MempoolAcceptor {
     const workspace = newWorkspace(table);
     const refused = checkAlone(workspace, context);
     if (refused !== undefined) return this.#refused(workspace, refused);
-    await this.#chain.coins.prefetch(chainOutpoints(workspace.table, this.mempool));
+    const fetched = await this.#prefetch([workspace]);
     const result = this.#acceptFetched(workspace, context, options.testAccept ?? false);
-    if (!result.accepted || options.testAccept) return result;
+    if (!result.accepted || options.testAccept) {
+      this.#chain.coins.release?.(fetched);
+      return result;
+    }
     if (!context.bypassLimits) this.#limitSize();
     const entry = this.mempool.get(workspace.txid);
     if (entry !== undefined) this.mempool.announce(entry);
@@ -125,7 +128,15 @@ export class MempoolAcceptor {
    * replace anything, and each has to pay for itself.
    */
   testPackage(tables: readonly TxTable[]): Promise<PackageResult> {
-    return this.#chain.lock.run(() => this.#testPackage(tables.map((table) => newWorkspace(table))));
+    return this.#chain.lock.run(async () => {
+      const workspaces = tables.map((table) => newWorkspace(table));
+      const malformed = whyMalformed(workspaces);
+      if (malformed !== undefined) return packageFailure(malformed, workspaces);
+      const fetched = await this.#prefetch(workspaces);
+      const result = this.#testPackage(workspaces);
+      this.#chain.coins.release?.(fetched);
+      return result;
+    });
   }
 
   /**
@@ -238,9 +249,7 @@ export class MempoolAcceptor {
   }
 
   /** Core: AcceptMultipleTransactions, as testmempoolaccept calls it. */
-  async #testPackage(workspaces: readonly Workspace[]): Promise<PackageResult> {
-    const malformed = whyMalformed(workspaces);
-    if (malformed !== undefined) return packageFailure(malformed, workspaces);
+  #testPackage(workspaces: readonly Workspace[]): PackageResult {
     const context: AcceptContext = {
       ...this.#context({}, this.#chain.tip),
       allowReplacement: false,
@@ -251,7 +260,6 @@ export class MempoolAcceptor {
       results[i] = this.#refused(workspaces[i]!, rejection);
       return { rejection: undefined, results };
     };
-    await this.#prefetch(workspaces);
     const tables = new Map<string, TxTable>();
     const packaged: PackageLookup = (txid) => tables.get(toHex(txid));
     for (const [i, workspace] of workspaces.entries()) {
@@ -274,9 +282,13 @@ export class MempoolAcceptor {
     return { rejection: undefined, results };
   }
 
-  async #prefetch(workspaces: readonly Workspace[]): Promise<void> {
+  /** Brings the chain's coins into memory. @returns the outpoints of those that were not there before. */
+  async #prefetch(workspaces: readonly Workspace[]): Promise<Uint8Array[]> {
+    const { coins } = this.#chain;
     const outpoints = workspaces.flatMap(({ table }) => chainOutpoints(table, this.mempool));
-    await this.#chain.coins.prefetch(outpoints);
+    const missing = outpoints.filter((outpoint) => coins.get(outpoint) === undefined);
+    if (missing.length > 0) await coins.prefetch(missing);
+    return missing;
   }
 
   #packageTruc(workspaces: readonly Workspace[]): string | undefined {

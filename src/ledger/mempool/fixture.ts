@@ -183,6 +183,9 @@ export class FakeChain implements MempoolChain {
         const key = toHex(outpoint);
         return this.#fetched.has(key) ? this.#unspent.get(key) : undefined;
       },
+      release: (outpoints) => {
+        for (const outpoint of outpoints) this.#fetched.delete(toHex(outpoint));
+      },
     };
     for (let i = 0; i < height; i++) this.mine();
   }
@@ -195,6 +198,11 @@ export class FakeChain implements MempoolChain {
   coinbase(height: number, lock: Lock = anyone): Coin {
     const { block, hashes } = this.#blocks[height - 1]!;
     return { txid: txidAt(hashes, 0).slice(), index: 0, amount: block.txs.value(0), lock };
+  }
+
+  /** How many outpoints have been fetched and not let go. */
+  get fetchedCount(): number {
+    return this.#fetched.size;
   }
 
   /** Whether an output is unspent in the chain. */

@@ -19,6 +19,11 @@ export interface ChainCoins {
   prefetch(outpoints: readonly Uint8Array[]): Promise<void>;
   /** A coin that is in memory; `undefined` when it is spent, never was, or was not fetched. */
   get(outpoint: Uint8Array): ChainCoin | undefined;
+  /**
+   * Lets go of coins that were fetched for nothing and have not changed since, so that a flood of refused
+   * transactions does not fill the cache (Core: CCoinsViewCache::Uncache).
+   */
+  release?(outpoints: readonly Uint8Array[]): void;
 }
 
 /** What the mempool needs of the chain; node/ hands it over. */

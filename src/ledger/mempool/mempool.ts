@@ -392,6 +392,11 @@ export class Mempool {
     this.#deltas.clear(txid);
   }
 
+  /** Takes note of one step of the tip: the next template is another. */
+  tipMoved(): void {
+    this.#transactionsUpdated++;
+  }
+
   blockConnected(): void {
     this.#rollingFee.blockConnected(this.#dependencies.now());
   }

@@ -65,8 +65,10 @@ export class ReorgUpdate {
   apply(accept: (workspace: Workspace) => MempoolEntry | undefined): void {
     for (const tx of this.#dropped) this.#removeRecursive(tx, "reorg");
     for (const effect of this.#effects) this.#applyEffect(effect);
-    for (let i = 0; i < this.#move.connected.length; i++) this.#mempool.blockConnected();
-    if (this.#move.disconnected.length === 0) return;
+    const { connected, disconnected } = this.#move;
+    for (let i = 0; i < connected.length + disconnected.length; i++) this.#mempool.tipMoved();
+    if (connected.length > 0) this.#mempool.blockConnected();
+    if (disconnected.length === 0) return;
     const returned: MempoolEntry[] = [];
     for (const tx of [...this.#disconnected.values()].reverse()) {
       const entry = tx.workspace && accept(tx.workspace);
