@@ -34,7 +34,8 @@ export class DemoPeer {
         `-rpcport=${ports.rpc}`,
         "-connect=0",
         "-dnsseed=0",
-        "-fallbackfee=0.0002",
+        // Friends get each other's transactions at once; strangers wait a few random seconds.
+        "-whitelist=noban@127.0.0.1",
         `-uacomment=${name}`,
         "-printtoconsole=0",
       ],
