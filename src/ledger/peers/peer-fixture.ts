@@ -1,5 +1,8 @@
 /** For tests: whole nodes on regtest that talk over loopback, and a peer that says what a test tells it to. */
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket as NodeSocket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { toHexReversed } from "#base/lib/bytes.ts";
 import { type Clock, systemClock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
@@ -11,7 +14,6 @@ import {
   type TestBlock,
   type TestChain,
   type TestChainOptions,
-  temporaryDirectory,
 } from "#ledger/chain/chain-fixture.ts";
 import { MempoolAcceptor } from "#ledger/mempool/accept.ts";
 import { Mempool } from "#ledger/mempool/mempool.ts";
@@ -58,6 +60,8 @@ export class TestClock implements Clock {
 }
 
 export interface NodeOptions {
+  /** The test's own where left out. */
+  readonly clock?: Clock;
   readonly chain?: TestChainOptions;
   readonly peers?: Partial<PeerOptions>;
   readonly seed?: number;
@@ -69,6 +73,7 @@ export class TestNode {
   readonly mempool: Mempool;
   readonly acceptor: MempoolAcceptor;
   readonly peers: PeerManager;
+  /** Moves the node's time, unless it was given another clock. */
   readonly clock: TestClock;
   /** What was logged, the newest last. */
   readonly log: string[];
@@ -84,8 +89,9 @@ export class TestNode {
 
   /** Opens a node that listens on loopback; it is closed at the end of the test. */
   static async open(t: Cleanup, options: NodeOptions = {}): Promise<TestNode> {
-    const directory = temporaryDirectory(t);
-    const clock = new TestClock();
+    const directory = mkdtempSync(join(tmpdir(), "freehold-peers-"));
+    const testClock = new TestClock();
+    const clock = options.clock ?? testClock;
     const random = new SeededRandom(options.seed ?? 1);
     const test = await openTestChain(directory, { clock, ...options.chain });
     const { chain } = test;
@@ -114,8 +120,11 @@ export class TestNode {
     });
     chain.blockChecked.on((verdict) => peers.blockChecked(verdict));
     await peers.start();
-    const node = new TestNode({ test, mempool, acceptor, peers, clock, log: lines });
-    t.after(() => node.close());
+    const node = new TestNode({ test, mempool, acceptor, peers, clock: testClock, log: lines });
+    t.after(async () => {
+      await node.close();
+      rmSync(directory, { recursive: true, force: true });
+    });
     return node;
   }
 

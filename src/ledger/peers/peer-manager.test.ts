@@ -57,9 +57,9 @@ test("a transaction is relayed to a second node and on to a third", async (t) =>
   for (const node of nodes) await node.mine(blocks);
   await a.connectTo(b);
   await b.connectTo(c);
-  const table = parseTx(encodeTransaction(spend(blocks[0]!.txids[0]!, 0, [49e8])));
+  const table = parseTx(encodeTransaction(spend(blocks[0]!.txids[0]!, 0, [49e8, 50e6])));
   const result = await a.acceptor.accept(table);
-  assert.equal(result.accepted, true);
+  assert.ok(result.accepted, JSON.stringify(result));
   const hashes = hashTxs(table);
   // Let the timers of announcements run out.
   const forward = setInterval(() => {
@@ -94,6 +94,7 @@ test("what is kept on disk is there after a restart", async (t) => {
     b.peers.bans().map(({ address, bannedUntil }) => ({ address, bannedUntil })),
     [{ address: "10.0.0.0/8", bannedUntil: 2_000_000_000 }],
   );
+  await b.close();
 });
 
 test("everything a message triggers is sent before the second pong after it", async (t) => {
