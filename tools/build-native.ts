@@ -11,8 +11,6 @@ import { dirname, join } from "node:path";
 
 const NATIVE = join(import.meta.dirname, "..", "src", "base", "crypto", "native");
 const SOURCE = join(NATIVE, "secp256k1.c");
-const LIBRARY = join(NATIVE, "secp256k1.node");
-const LOG = join(NATIVE, "build.log");
 
 /**
  * How that version of libsecp256k1 is built without its configure script. The last four matter for speed; the
@@ -56,44 +54,53 @@ function compilerArguments(library: string, headers: string, output: string): st
   ];
 }
 
-/** Builds the add-on. @returns what happened, for the log. */
-function build(): string {
-  const bcrypto = packageFolder("bcrypto");
-  const headers = packageFolder("node-api-headers");
-  if (process.platform === "win32") return "not built: no build for Windows";
-  if (bcrypto === undefined || headers === undefined) {
-    return "not built: the optional packages bcrypto and node-api-headers are not installed";
-  }
-  const library = join(bcrypto, "deps", "secp256k1");
-  if (!existsSync(join(library, "src", "secp256k1.c"))) return `not built: no libsecp256k1 in ${library}`;
-  const temporary = `${LIBRARY}.${process.pid}`;
+/**
+ * Builds secp256k1.node in a folder, in place of what was there: an older library must not outlive a failed
+ * build of a newer source.
+ * @returns what happened, for the log. Never throws.
+ */
+export function buildAddon(folder: string, compiler: string): string {
+  const library = join(folder, "secp256k1.node");
+  const temporary = `${library}.${process.pid}`;
   try {
-    const compiler = process.env["CC"] || "cc";
-    const run = spawnSync(compiler, compilerArguments(library, join(headers, "include"), temporary), {
-      encoding: "utf8",
-      timeout: 120_000,
-      maxBuffer: 64 << 20,
-    });
-    if (run.error !== undefined) return `not built: ${compiler}: ${run.error.message}`;
-    if (run.status !== 0) return `not built: ${compiler} ended with ${run.status}\n${run.stderr}`;
-    renameSync(temporary, LIBRARY);
-    return `built ${LIBRARY} with ${compiler}`;
+    rmSync(library, { force: true });
+    const refusal = compile(compiler, temporary);
+    if (refusal !== undefined) return `not built: ${refusal}`;
+    renameSync(temporary, library);
+    return `built ${library} with ${compiler}`;
+  } catch (error) {
+    return `not built: ${error instanceof Error ? error.message : String(error)}`;
   } finally {
     rmSync(temporary, { force: true });
   }
 }
 
-let report: string;
-try {
-  // An older library must not outlive a failed build of a newer source.
-  rmSync(LIBRARY, { force: true });
-  report = build();
-} catch (error) {
-  report = `not built: ${error instanceof Error ? error.message : String(error)}`;
+/** Compiles to `output`. @returns why not, `undefined` when it did. */
+function compile(compiler: string, output: string): string | undefined {
+  if (process.platform === "win32") return "no build for Windows";
+  const bcrypto = packageFolder("bcrypto");
+  const headers = packageFolder("node-api-headers");
+  if (bcrypto === undefined || headers === undefined) {
+    return "the optional packages bcrypto and node-api-headers are not installed";
+  }
+  const source = join(bcrypto, "deps", "secp256k1");
+  if (!existsSync(join(source, "src", "secp256k1.c"))) return `no libsecp256k1 in ${source}`;
+  const run = spawnSync(compiler, compilerArguments(source, join(headers, "include"), output), {
+    encoding: "utf8",
+    timeout: 120_000,
+    maxBuffer: 64 << 20,
+  });
+  if (run.error !== undefined) return `${compiler}: ${run.error.message}`;
+  if (run.status !== 0) return `${compiler} ended with ${run.status}\n${run.stderr}`;
+  return undefined;
 }
-try {
-  writeFileSync(LOG, `${new Date().toISOString()} ${report}\n`);
-} catch {
-  // A read-only checkout: the add-on is only an optimisation.
+
+if (import.meta.main) {
+  const report = buildAddon(NATIVE, process.env["CC"] || "cc");
+  try {
+    writeFileSync(join(NATIVE, "build.log"), `${new Date().toISOString()} ${report}\n`);
+  } catch {
+    // A read-only checkout: the add-on is only an optimisation.
+  }
+  process.exitCode = 0;
 }
-process.exitCode = 0;
