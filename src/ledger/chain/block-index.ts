@@ -1,4 +1,4 @@
-import { readI32, readU32, writeU32 } from "#base/lib/bytes.ts";
+import { equalBytes, readI32, readU32, writeU32 } from "#base/lib/bytes.ts";
 import type { Disk } from "#base/store/disk.ts";
 import type { BatchOperation, KeyValueStore } from "#base/store/key-value-store.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
@@ -127,6 +127,9 @@ function loadBlock(headers: HeaderTree, network: Network, key: Uint8Array, value
   const header = value.subarray(17);
   const hash = blockHash(header);
   const height = numberOf(key);
+  if (headers.size === 0 && !equalBytes(hash, blockHash(network.genesis))) {
+    throw new ChainError("Incorrect or no genesis block found. Wrong datadir for network?");
+  }
   const prev = height === 0 ? null : headers.lookup(header.subarray(4, 36));
   if (prev === undefined) throw damaged("a block's parent is missing");
   if (!checkProofOfWork(hash, readU32(header, 72), network.consensus)) throw damaged("proof of work failed");

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ByteWriter } from "#base/lib/byte-writer.ts";
-import { concatBytes, readU32, writeU32 } from "#base/lib/bytes.ts";
+import { concatBytes, readU32, toHexReversed, writeU32 } from "#base/lib/bytes.ts";
 import { type Clock, ManualClock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import { SeededRandom } from "#base/lib/random.ts";
@@ -26,6 +26,7 @@ import {
 import { CHAIN_DEFAULTS, type ChainOptions } from "./chain-options.ts";
 import { ChainState } from "./chain-state.ts";
 import type { BlockVerdict, ChainUpdate } from "./chain-update.ts";
+import { utxoStats } from "./utxo-stats.ts";
 
 /** OP_TRUE: an output that anyone can spend with an empty script. */
 export const TRUE_SCRIPT: Uint8Array = Uint8Array.of(0x51);
@@ -242,9 +243,20 @@ function listLogger(lines: string[]): Logger {
   return { info: add, warn: add, error: add, debug: (_category, text) => add(text()) };
 }
 
-/** A new directory, removed at the end of the test. */
-export function temporaryDirectory(test: { after(action: () => void): void }): string {
+/** A new directory, removed when the process ends. */
+export function temporaryDirectory(): string {
   const dir = mkdtempSync(join(tmpdir(), "freehold-chain-"));
-  test.after(() => rmSync(dir, { recursive: true, force: true }));
+  process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
   return dir;
+}
+
+/** Hash of all coins at the tip (hash_serialized_3), in display order. */
+export async function coinsHash(chain: ChainState): Promise<string> {
+  const snapshot = await chain.snapshot();
+  try {
+    const { hash } = await utxoStats(snapshot.coins, "hash_serialized_3");
+    return toHexReversed(hash!);
+  } finally {
+    await snapshot.close();
+  }
 }

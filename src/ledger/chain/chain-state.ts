@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { unixTime } from "#base/lib/clock.ts";
 import { Signal } from "#base/lib/events.ts";
 import { Mutex } from "#base/lib/mutex.ts";
@@ -17,10 +18,11 @@ import { type ChainTip, chainTips } from "./chain-tips.ts";
 import type { BlockVerdict, ChainUpdate, HashedBlock } from "./chain-update.ts";
 import type { CoinSnapshot } from "./coin-database.ts";
 import { type CoinView, viewOf } from "./coin-view.ts";
+import { blockFilePath } from "./data-directory.ts";
 import { flushChain } from "./flush-chain.ts";
 import type { HeaderNode } from "./header-node.ts";
 import type { HeaderTree } from "./header-tree.ts";
-import { BlockImport, blockFilesAt } from "./import-blocks.ts";
+import { BlockImport, blockFilesAt, type ImportTarget } from "./import-blocks.ts";
 import { InitialBlockDownload } from "./initial-block-download.ts";
 import { invalidateBlock, preciousBlock, reconsiderBlock } from "./invalidate-block.ts";
 import { loadChain, storeGenesis } from "./load-chain.ts";
@@ -113,6 +115,7 @@ export class ChainState {
     if (loaded.parts.active.tip === undefined) await chain.#activateGenesis();
     chain.#shown.setTip(loaded.parts.active.tip!);
     chain.#download.importing = loaded.reindexing;
+    if (!loaded.reindexing) await chain.#takeTail();
     return chain;
   }
 
@@ -150,6 +153,11 @@ export class ChainState {
 
   getChainTips(): ChainTip[] {
     return chainTips({ headers: this.headers, active: this.#shown });
+  }
+
+  /** Whether the block files are being gone through: until then no block is taken from elsewhere (-reindex). */
+  get reindexing(): boolean {
+    return this.#reindexing;
   }
 
   isInitialBlockDownload(): boolean {
@@ -191,7 +199,8 @@ export class ChainState {
 
   /**
    * Takes a whole block, from a peer or from the user, stores it and activates the best chain (Core's
-   * ProcessNewBlock). The bytes are the chain's from now on.
+   * ProcessNewBlock). The bytes are the chain's from now on. Nothing is taken during a reindex: it would be written
+   * over blocks that were not read yet.
    * @param options.requested we asked for it, or the user handed it in.
    * @throws DecodeError when it does not parse.
    */
@@ -199,6 +208,7 @@ export class ChainState {
     raw: Uint8Array,
     options: { requested: boolean; minPowChecked: boolean },
   ): Promise<AcceptedBlock> {
+    if (this.#reindexing) return { isNew: false };
     const hashed = hashBlock(raw);
     const bad = checkBlock(hashed.block, hashed.hashes, this.network);
     const result = await this.#locked(async () => {
@@ -270,13 +280,7 @@ export class ChainState {
   async importBlocks(paths: readonly string[] = []): Promise<void> {
     this.#download.importing = true;
     const { files } = this.#dependencies.disk;
-    const target = {
-      parts: this.#parts,
-      files,
-      locked: <T>(action: () => Promise<T>) => this.#locked(action),
-      activate: () => this.#activate(),
-      stopped: () => this.#stopped || this.#failure !== undefined,
-    };
+    const target = this.#importTarget();
     try {
       if (this.#reindexing) await this.#reindex(new BlockImport(target));
       for (const path of paths) {
@@ -288,7 +292,17 @@ export class ChainState {
     }
   }
 
-  async #importFile(target: ConstructorParameters<typeof BlockImport>[0], path: string): Promise<void> {
+  #importTarget(): ImportTarget {
+    return {
+      parts: this.#parts,
+      files: this.#dependencies.disk.files,
+      locked: (action) => this.#locked(action),
+      activate: () => this.#activate(),
+      stopped: () => this.#stopped || this.#failure !== undefined,
+    };
+  }
+
+  async #importFile(target: ImportTarget, path: string): Promise<void> {
     const { log } = this.#parts;
     log.info(`Importing blocks file ${path}...`);
     const blocks = new BlockImport(target);
@@ -301,8 +315,9 @@ export class ChainState {
     const numbers = await files.fileNumbers();
     for (const number of numbers) {
       if (this.#stopped) return;
-      log.info(`Reindexing block file blk${String(number).padStart(5, "0")}.dat`);
-      await blocks.importOwn(files.scan(number));
+      const path = blockFilePath(this.#options, number);
+      log.info(`Reindexing block file ${basename(path)} (${number + 1} of ${numbers.length})`);
+      await blocks.importOwn(files.scan(number), path);
     }
     if (this.#stopped) return;
     await this.#locked(async () => {
@@ -353,6 +368,18 @@ export class ChainState {
         await coinDatabase.close();
       }
     });
+  }
+
+  /**
+   * Blocks that were written but not yet indexed when the program ended stand beyond the known end of the last file:
+   * they are stored again where they are, before anything is written over them.
+   */
+  async #takeTail(): Promise<void> {
+    const blocks = new BlockImport({ ...this.#importTarget(), activate: async () => {} });
+    const { files } = this.#parts;
+    const path = blockFilePath(this.#options, files.lastFile);
+    await blocks.importOwn(files.scanTail(), path);
+    if (blocks.loaded > 0) this.#parts.log.info(`Found ${blocks.loaded} blocks that were not indexed yet`);
   }
 
   /** Genesis has no coins that could be spent: it only becomes the first tip. */

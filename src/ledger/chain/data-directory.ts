@@ -14,6 +14,11 @@ export function indexPath(options: ChainOptions): string {
   return join(options.blocksDir, "index");
 }
 
+/** One of the block files. */
+export function blockFilePath(options: ChainOptions, number: number): string {
+  return join(options.blocksDir, `blk${String(number).padStart(5, "0")}.dat`);
+}
+
 /**
  * Refuses a directory that another program keeps its chain or its wallets in, before anything in it is touched.
  * @throws ChainError that says what to do.

@@ -80,7 +80,10 @@ export async function flushIndex(parts: ChainParts): Promise<void> {
   const { files, headers, index } = parts;
   await files.syncBlocks();
   await files.syncUndo();
-  const changed = files.takeChanged().map((number) => [number, files.infos[number]!] as const);
+  const changed = files.takeChanged().flatMap((number) => {
+    const info = files.infos[number];
+    return info === undefined ? [] : [[number, info] as const];
+  });
   const nodes = headers.takeUnsaved();
   if (changed.length > 0 || nodes.length > 0) await index.save(changed, nodes);
 }

@@ -1,4 +1,4 @@
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { toHex, toHexReversed } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import type { FileSystem } from "#base/store/file-system.ts";
@@ -49,9 +49,18 @@ export class BlockImport {
     this.#target = target;
   }
 
-  /** All blocks of one of our own files, which stay where they are. */
-  async importOwn(scanner: BlockScanner): Promise<void> {
-    const { parts } = this.#target;
+  /**
+   * All blocks of one of our own files, which stay where they are.
+   * @param path of the file. It is synced first: a program that was killed may not have done so, and the index is
+   * to rely on it.
+   */
+  async importOwn(scanner: BlockScanner, path: string): Promise<void> {
+    const { files, parts } = this.#target;
+    if ((await files.stat(path)) === undefined) return;
+    const file = await files.open(path, "write");
+    await file.sync();
+    await file.close();
+    await files.syncDirectory(dirname(path));
     await this.#scan(scanner, (found) => ({
       position: found.position,
       read: () => parts.files.readBlock(found.position),
@@ -73,7 +82,7 @@ export class BlockImport {
   /** The key of the file's folder, where the file is written with it: one taken out of its folder may be plain. */
   async #keyOf(path: string): Promise<Uint8Array> {
     const { files, parts } = this.#target;
-    const key = await readXorKey(files, join(path, ".."));
+    const key = await readXorKey(files, dirname(path));
     const { magic } = parts.network;
     const start = await readAt(files, path, 0, magic.length, new Uint8Array(key.length));
     return toHex(start) === toHex(magic) ? new Uint8Array(key.length) : key;

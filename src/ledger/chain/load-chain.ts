@@ -1,4 +1,4 @@
-import { equalBytes, fromHexReversed, toHexReversed } from "#base/lib/bytes.ts";
+import { fromHexReversed, toHexReversed } from "#base/lib/bytes.ts";
 import { Signal } from "#base/lib/events.ts";
 import { parseBlock } from "#protocol/bitcoin/block-table.ts";
 import { blockHash } from "#protocol/bitcoin/txid.ts";
@@ -149,12 +149,8 @@ function assumeValidOf(options: ChainOptions): Uint8Array | undefined {
 /** Every tree starts with genesis. */
 async function addGenesis(parts: ChainParts, reindexing: boolean): Promise<void> {
   const { headers, network } = parts;
-  const hash = blockHash(network.genesis);
-  if (headers.size > 0) {
-    if (equalBytes(headers.root.hash, hash)) return;
-    throw new ChainError("Incorrect or no genesis block found. Wrong datadir for network?");
-  }
-  const node = headers.add(hash, network.genesis, 0, null);
+  if (headers.size > 0) return;
+  const node = headers.add(blockHash(network.genesis), network.genesis, 0, null);
   const { txs } = parseBlock(network.genesis);
   // A reindex finds it in the files.
   if (!reindexing) await storeGenesis(parts, node);

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SeededRandom } from "#base/lib/random.ts";
+import { FaultWorld } from "#base/store/fault-world.ts";
+import { regtest } from "#protocol/bitcoin/networks.ts";
+import {
+  buildBlock,
+  buildChain,
+  coinsHash,
+  genesisBlock,
+  openTestChain,
+  spend,
+  type TestBlock,
+  type TestChain,
+} from "./chain-fixture.ts";
+
+const network = regtest();
+const genesis = genesisBlock(network);
+
+/** A trunk, and branches from it that each win over the one before; blocks spend coinbases of the trunk. */
+function busyStory(): TestBlock[] {
+  const trunk = buildChain(network, genesis, 115);
+  const story = [...trunk];
+  for (let branch = 0; branch < 6; branch++) {
+    let tip = trunk[110 - branch]!;
+    for (let i = 0; i < 6 + 3 * branch; i++) {
+      const txs = i < 4 ? [spend(trunk[i]!.txids[0]!, 0, [10e8 + branch, 20e8, 1e8])] : [];
+      tip = buildBlock(network, tip, { txs, salt: branch + 1 });
+      story.push(tip);
+    }
+  }
+  return story;
+}
+
+const story = busyStory();
+let expected: string;
+
+const CUTS = 60;
+const CHOSEN = { checkBlocks: 0, checkLevel: 4, fastPrune: true };
+
+/** Plays the story on a disk, writing out now and then, until its end or that of the power. */
+async function play(disk: FaultWorld, random: SeededRandom): Promise<TestChain | undefined> {
+  let world: TestChain | undefined;
+  try {
+    world = await openTestChain("/data", { ...CHOSEN, disk });
+    for (const block of story) {
+      await world.submit(block);
+      if (random.below(12) === 0) await world.chain.flush();
+    }
+    return world;
+  } catch (error) {
+    if (!String(error).includes("the power is off")) throw error;
+    await world?.chain.close().catch(() => {});
+    return undefined;
+  }
+}
+
+test("the story without any harm", async () => {
+  const world = await play(new FaultWorld(), new SeededRandom(1));
+  expected = await coinsHash(world!.chain);
+  assert.deepEqual(world!.chain.tip.hash.slice(), story.at(-1)!.hash);
+  await world!.chain.close();
+});
+
+/** How many of the random cuts are not survived. */
+async function countLosses(leaveOut: string | undefined): Promise<number> {
+  let losses = 0;
+  for (let seed = 1; seed <= CUTS; seed++) {
+    const random = new SeededRandom(seed);
+    let disk = new FaultWorld();
+    try {
+      // Up to three cuts in a row, the later ones perhaps during recovery.
+      for (let cut = 0; cut < 1 + random.below(3); cut++) {
+        if (leaveOut !== undefined) disk.leaveOutSyncs(({ path }) => path.includes(leaveOut));
+        disk.offAfter(1 + random.below(cut === 0 ? 900 : 60));
+        const world = await play(disk, random);
+        await world?.chain.close().catch(() => {});
+        disk = random.below(4) === 0 ? disk.kill() : disk.powerCut(random);
+      }
+      const world = await play(disk, random);
+      assert.equal(await coinsHash(world!.chain), expected);
+      await world!.chain.close();
+    } catch (error) {
+      if (leaveOut === undefined) throw new Error(`seed ${seed}`, { cause: error });
+      losses++;
+    }
+  }
+  return losses;
+}
+
+test("after power cuts at any instant the chain goes on without a reindex, to the same coins", async () => {
+  assert.equal(await countLosses(undefined), 0);
+});
+
+for (const left of ["blk", "rev", "index"]) {
+  test(`the test notices when ${left} is not synced`, async () => {
+    assert.ok((await countLosses(left)) > 0);
+  });
+}
+
+test("blocks that a killed program left unsynced are safe once they are indexed", async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = new SeededRandom(seed);
+    const disk = new FaultWorld();
+    const first = await openTestChain("/data", { disk });
+    await first.submitAll(story.slice(0, 5 + random.below(50)));
+    const killed = disk.kill();
+    const second = await openTestChain("/data", { disk: killed });
+    await second.chain.importBlocks();
+    await second.chain.flush();
+    const height = second.chain.tip.height;
+    assert.ok(height >= 5);
+    const { chain } = await openTestChain("/data", { ...CHOSEN, disk: killed.powerCut(random) });
+    assert.equal(chain.tip.height, height);
+    await chain.close();
+  }
+});
+
+test("a full disk ends in a clean stop with its reason, and what was written stays", async () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const random = new SeededRandom(seed);
+    const disk = new FaultWorld({ capacity: 1e9 });
+    const world = await openTestChain("/data", { ...CHOSEN, disk });
+    await world.submitAll(story.slice(0, 60));
+    await world.chain.flush();
+    // Room for some blocks, and never for the check before a flush.
+    disk.capacity = disk.used + random.below(10_000);
+    await assert.rejects(async () => {
+      await world.submitAll(story.slice(60));
+      await world.chain.flush();
+    }, /ENOSPC|Disk space is too low/);
+    assert.equal(world.fatal.length, 1, "told once");
+    await assert.rejects(world.submit(story[61]!), world.fatal[0]);
+    await world.chain.close();
+    disk.capacity = 1e9;
+    const again = await openTestChain("/data", { ...CHOSEN, disk });
+    assert.ok(again.chain.tip.height >= 60);
+    for (const block of story) await again.submit(block);
+    assert.equal(await coinsHash(again.chain), expected);
+    await again.chain.close();
+  }
+});
