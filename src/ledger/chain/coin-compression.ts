@@ -1,6 +1,6 @@
+import { isValidPublicKey, uncompressedPublicKey } from "#base/crypto/keys.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import { MAX_MONEY } from "#protocol/bitcoin/amount.ts";
-import { decompressKeyInto, isUncompressedKey } from "./uncompressed-key.ts";
 
 /**
  * How Core packs a coin, in its coin database and in undo data: base-128 integers (serialize.h, VARINT), amounts
@@ -97,8 +97,9 @@ export function writeScript(
   if (
     length === 67 &&
     first === 65 &&
+    source[start + 1] === 4 &&
     source[start + 66] === OP_CHECKSIG &&
-    isUncompressedKey(source, start + 1)
+    isValidPublicKey(source.slice(start + 1, start + 66))
   ) {
     out[at] = 4 | (source[start + 65]! & 1);
     return copy(out, at + 1, source, start + 2, start + 34);
@@ -132,7 +133,8 @@ export class CoinReader {
   #size = 0;
   /** Length of that script. */
   scriptLength = 0;
-  readonly #key = new Uint8Array(65);
+  /** The key of that script, where it is one that was packed to its x. */
+  #key: Uint8Array | undefined;
 
   /** Starts at the front of `bytes`. */
   load(bytes: Uint8Array, at = 0): void {
@@ -209,8 +211,13 @@ export class CoinReader {
     if (size === 0) this.scriptLength = 25;
     else if (size === 1) this.scriptLength = 23;
     else if (size < 4) this.scriptLength = 35;
-    // A key that is not on the curve gives an empty script.
-    else this.scriptLength = decompressKeyInto(this.#key, size & 1, this.#bytes, this.at) ? 67 : 0;
+    else {
+      const packed = this.#bytes.slice(this.at - 1, this.at + 32);
+      packed[0] = size - 2;
+      this.#key = uncompressedPublicKey(packed);
+      // A key that is not on the curve gives an empty script.
+      this.scriptLength = this.#key === undefined ? 0 : 67;
+    }
   }
 
   /** Writes the script, {@link scriptLength} bytes, to `out` at `to`, and moves on. */
@@ -242,7 +249,7 @@ export class CoinReader {
       out[to + 1] = size;
       copy(out, to + 2, bytes, at, at + 32);
       out[to + 34] = OP_CHECKSIG;
-    } else if (this.scriptLength > 0) {
+    } else if (this.#key !== undefined) {
       out[to] = 65;
       copy(out, to + 1, this.#key, 0, 65);
       out[to + 66] = OP_CHECKSIG;

@@ -4,9 +4,12 @@ import { CoinReader } from "./coin-compression.ts";
 import { type CoinDatabase, damagedCoins, MAX_KEY_LENGTH, writeCoinKey } from "./coin-database.ts";
 import type { CoinTable } from "./coin-table.ts";
 import { OUTPOINT_WORDS, type OutpointKey } from "./outpoint-key.ts";
+import type { Slices } from "./slices.ts";
 
 /** Keys of one read of the database; several reads run side by side on the threads of libuv. */
 const KEYS_PER_READ = 256;
+/** Coins between two looks at the clock. */
+const STEP = 64;
 
 /** Outpoints whose coins are to be read from the database. */
 export class CoinRequest {
@@ -72,9 +75,20 @@ export class CoinLoader {
     this.#key = key;
   }
 
-  /** What came into the cache meanwhile stays as it is. @throws when an entry is damaged. */
-  insert(request: CoinRequest, values: readonly (Uint8Array | undefined)[]): void {
-    for (let i = 0; i < request.count; i++) {
+  /**
+   * Puts in the coins from `from` on, until all are or the slice is over: an early key takes 0.1 ms to unpack. What
+   * came into the cache meanwhile stays as it is.
+   * @returns the number of the next.
+   * @throws when an entry is damaged.
+   */
+  insert(
+    request: CoinRequest,
+    values: readonly (Uint8Array | undefined)[],
+    from: number,
+    slices: Slices,
+  ): number {
+    for (let i = from; i < request.count; i++) {
+      if (i > from && i % STEP === 0 && slices.due) return i;
       const value = values[i];
       if (value === undefined) continue;
       this.#key.loadWords(request.words, OUTPOINT_WORDS * i);
@@ -85,6 +99,7 @@ export class CoinLoader {
         throw damagedCoins(error);
       }
     }
+    return request.count;
   }
 
   #decode(value: Uint8Array): void {

@@ -1,6 +1,6 @@
-/** Counts, sums and hashes of the whole set of unspent outputs (Core: kernel/coinstats.cpp). */
 import { MuHash3072 } from "#base/crypto/muhash.ts";
-import { Sha256Stream, sha256 } from "#base/crypto/sha256.ts";
+import { Sha256Stream } from "#base/crypto/node-digest.ts";
+import { sha256 } from "#base/crypto/sha256.ts";
 import { ByteWriter } from "#base/lib/byte-writer.ts";
 import { equalBytes } from "#base/lib/bytes.ts";
 import type { CoinSnapshot, SnapshotCoin } from "./coin-database.ts";
@@ -11,7 +11,7 @@ export type UtxoHashType = "hash_serialized_3" | "muhash" | "none";
 export interface UtxoStats {
   readonly txouts: number;
   readonly transactions: number;
-  /** Core's database-independent measure of size. */
+  /** Core's measure of size that does not depend on the database. */
   readonly bogosize: number;
   /** Satoshi. */
   readonly totalAmount: number;
@@ -19,106 +19,92 @@ export interface UtxoStats {
   readonly hash: Uint8Array | undefined;
 }
 
-/** Bytes that a coin counts for beside its script: txid, index, height and coinbase, amount, script length. */
+/** GetBogoSize: txid, index, height and coinbase, amount, script length; the script comes on top. */
 const BOGO_OVERHEAD = 32 + 4 + 4 + 8 + 2;
 
-/** Walks the whole set in slices of at most 20 ms. @throws the signal's reason when aborted. */
+/**
+ * Counts and hashes the whole set, in slices of at most 20 ms (Core: kernel/coinstats.cpp).
+ * @throws the signal's reason when aborted.
+ */
 export async function utxoStats(
   snapshot: CoinSnapshot,
   hashType: UtxoHashType,
   options: { signal?: AbortSignal } = {},
 ): Promise<UtxoStats> {
-  const hasher = hasherOf(hashType);
-  const lastTxid = new Uint8Array(32);
-  let txouts = 0;
-  let transactions = 0;
-  let bogosize = 0;
-  let totalAmount = 0;
+  const hasher = HASHERS[hashType]();
+  const count = new Count(hasher);
   await snapshot.forEach((coin) => {
-    if (txouts === 0 || !equalBytes(coin.txid, lastTxid)) {
-      transactions++;
-      lastTxid.set(coin.txid);
-    }
-    txouts++;
-    bogosize += BOGO_OVERHEAD + coin.script.length;
-    totalAmount += coin.amount;
-    hasher.add(coin);
+    count.add(coin);
   }, options);
-  return { txouts, transactions, bogosize, totalAmount, hash: hasher.finish() };
+  count.endTransaction();
+  const { txouts, transactions, bogosize, totalAmount } = count;
+  return { txouts, transactions, bogosize, totalAmount, hash: hasher?.finish() };
 }
 
+/** Hash of a set of serialised coins that come in the order of txid and index. */
 interface CoinHasher {
-  add(coin: SnapshotCoin): void;
-  finish(): Uint8Array | undefined;
+  add(coin: Uint8Array): void;
+  finish(): Uint8Array;
 }
 
-function hasherOf(type: UtxoHashType): CoinHasher {
-  switch (type) {
-    case "hash_serialized_3":
-      return new SerializedHasher();
-    case "muhash":
-      return new MuHasher();
-    case "none":
-      return { add() {}, finish: () => undefined };
+const HASHERS: Readonly<Record<UtxoHashType, () => CoinHasher | undefined>> = {
+  hash_serialized_3: () => {
+    const stream = new Sha256Stream();
+    return { add: (coin) => stream.update(coin), finish: () => sha256(stream.digest()) };
+  },
+  muhash: () => {
+    const set = new MuHash3072();
+    return { add: (coin) => set.insert(coin), finish: () => set.finalize() };
+  },
+  none: () => undefined,
+};
+
+class Count {
+  txouts = 0;
+  transactions = 0;
+  bogosize = 0;
+  totalAmount = 0;
+  readonly #hasher: CoinHasher | undefined;
+  #txid: Uint8Array = new Uint8Array(0);
+  /** Coins of the transaction so far, as they are hashed. */
+  #coins: { index: number; bytes: Uint8Array }[] = [];
+  #inOrder = true;
+
+  constructor(hasher: CoinHasher | undefined) {
+    this.#hasher = hasher;
+  }
+
+  add(coin: SnapshotCoin): void {
+    if (this.#txid.length === 0 || !equalBytes(this.#txid, coin.txid)) {
+      this.endTransaction();
+      this.#txid = coin.txid;
+      this.transactions++;
+    }
+    this.txouts++;
+    this.totalAmount += coin.amount;
+    this.bogosize += BOGO_OVERHEAD + coin.script.length;
+    if (this.#hasher === undefined) return;
+    const last = this.#coins.at(-1);
+    if (last !== undefined && last.index > coin.index) this.#inOrder = false;
+    this.#coins.push({ index: coin.index, bytes: serializeCoin(coin) });
+  }
+
+  /** Hashes what the transaction has: by index, which is not the order of keys where an index is large. */
+  endTransaction(): void {
+    if (!this.#inOrder) this.#coins.sort((a, b) => a.index - b.index);
+    for (const { bytes } of this.#coins) this.#hasher?.add(bytes);
+    this.#coins = [];
+    this.#inOrder = true;
   }
 }
 
-/** Outpoint, height and coinbase, and output, as both hashes take them (Core: TxOutSer). */
-function writeCoin(writer: ByteWriter, coin: SnapshotCoin): void {
-  writer
+/** Core's TxOutSer. */
+function serializeCoin(coin: SnapshotCoin): Uint8Array {
+  return new ByteWriter(64 + coin.script.length)
     .bytes(coin.txid)
     .u32(coin.index)
     .u32(coin.height * 2 + (coin.coinbase ? 1 : 0))
     .i64(coin.amount)
-    .varBytes(coin.script);
-}
-
-/** Bytes gathered before they are hashed. */
-const CHUNK = 64 * 1024;
-
-/** Double SHA-256 over all coins by txid, then by index as a number. */
-class SerializedHasher implements CoinHasher {
-  readonly #stream = new Sha256Stream();
-  #writer = new ByteWriter(CHUNK + 1024);
-  /** Coins of the present transaction: keys order high indexes otherwise than numbers do. */
-  #txid = new Uint8Array(32);
-  #group: { index: number; bytes: Uint8Array }[] = [];
-
-  add(coin: SnapshotCoin): void {
-    if (this.#group.length > 0 && !equalBytes(coin.txid, this.#txid)) this.#endGroup();
-    if (this.#group.length === 0) this.#txid.set(coin.txid);
-    const writer = new ByteWriter(64 + coin.script.length);
-    writeCoin(writer, coin);
-    this.#group.push({ index: coin.index, bytes: writer.finish() });
-  }
-
-  finish(): Uint8Array {
-    this.#endGroup();
-    this.#stream.update(this.#writer.finish());
-    return sha256(this.#stream.digest());
-  }
-
-  #endGroup(): void {
-    this.#group.sort((a, b) => a.index - b.index);
-    for (const { bytes } of this.#group) this.#writer.bytes(bytes);
-    this.#group = [];
-    if (this.#writer.length < CHUNK) return;
-    this.#stream.update(this.#writer.finish());
-    this.#writer = new ByteWriter(CHUNK + 1024);
-  }
-}
-
-/** MuHash of all coins: the order does not matter. */
-class MuHasher implements CoinHasher {
-  readonly #hash = new MuHash3072();
-
-  add(coin: SnapshotCoin): void {
-    const writer = new ByteWriter(64 + coin.script.length);
-    writeCoin(writer, coin);
-    this.#hash.insert(writer.finish());
-  }
-
-  finish(): Uint8Array {
-    return this.#hash.finalize();
-  }
+    .varBytes(coin.script)
+    .finish();
 }
