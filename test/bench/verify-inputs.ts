@@ -1,6 +1,6 @@
 /**
- * What verifying a block's inputs costs beside the signature checks: `node test/bench/verify-inputs.ts [path]`.
- * Prints microseconds a spend with signatures that are not checked, and with all checks.
+ * What verifying a block's inputs costs beside the signature checks: `node test/bench/verify-inputs.ts [kind] [bare]`.
+ * Prints microseconds a spend with signatures that are not checked, and with all checks (not with `bare`).
  */
 import { schnorr, secp256k1 } from "@noble/curves/secp256k1.js";
 import { type Verifier, verifier } from "#base/crypto/secp256k1.ts";

@@ -37,11 +37,10 @@ export class SighashBatch {
   #doubles = 0;
   #singles = 0;
   readonly #code = new Uint8Array(KEY_HASH_CODE + 8);
-  readonly #codeBytes = Uint8Array.of(25, OP_DUP, OP_HASH160, 20);
   readonly #word = new Uint8Array(8);
 
   constructor() {
-    this.#code.set(this.#codeBytes);
+    this.#code.set([25, OP_DUP, OP_HASH160, 20]);
     this.#code[24] = OP_EQUALVERIFY;
     this.#code[25] = OP_CHECKSIG;
   }
