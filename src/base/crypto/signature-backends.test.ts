@@ -5,7 +5,7 @@ import { concatBytes, hex, toHex } from "#base/lib/bytes.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import { publicKeyOf, signEcdsaLowR, signSchnorr, tweakXOnly, xOnlyPublicKeyOf } from "./keys.ts";
 import { normalizeS, parseLaxDer } from "./lax-der.ts";
-import { type BackendName, loadVerifier, type Verifier, verifier } from "./secp256k1.ts";
+import { type BackendName, loadVerifier, type SignatureBatch, type Verifier, verifier } from "./secp256k1.ts";
 
 const NAMES: readonly BackendName[] = ["native", "secp256k1", "tiny", "noble"];
 const BACKENDS: readonly Verifier[] = NAMES.map((name) => loadVerifier(name)).filter(
@@ -51,11 +51,15 @@ function ask(backend: Verifier, check: Check): boolean {
   }
 }
 
-function askBatch(backend: Verifier, check: Check): boolean {
-  const batch = backend.batch();
+function addTo(batch: SignatureBatch, check: Check): void {
   if (check.kind === "ecdsa") batch.addEcdsa(check.signature, check.key, check.digest);
   else if (check.kind === "schnorr") batch.addSchnorr(check.signature, check.key, check.digest);
   else batch.addTweak(check.output, check.parity, check.key, check.tweak);
+}
+
+function askBatch(backend: Verifier, check: Check): boolean {
+  const batch = backend.batch();
+  addTo(batch, check);
   return batch.run() === -1;
 }
 
@@ -349,6 +353,30 @@ describe("SignatureBatch", () => {
     });
   }
 
+  test("a sum at infinity or a row out of range fails wherever it stands among good ones", () => {
+    const d = BigInt(`0x${toHex(SECRET)}`);
+    const r = BigInt(`0x${toHex(R)}`);
+    const infinite = bytes32(Point.Fn.neg(Point.Fn.mul(r, d)));
+    const bad: readonly (readonly [Uint8Array, Uint8Array, Uint8Array])[] = [
+      [SIGNATURE, KEY, infinite],
+      [concatBytes(R, new Uint8Array(32)), KEY, DIGEST],
+      [concatBytes(R, bytes32(ORDER)), KEY, DIGEST],
+      [SIGNATURE, KEY.subarray(1), DIGEST],
+      [SIGNATURE, concatBytes(Uint8Array.of(2), bytes32(5n)), DIGEST],
+    ];
+    for (const backend of FAST) {
+      for (const [signature, key, digest] of bad) {
+        for (const place of [0, 1, 63, 64, 65]) {
+          const batch = backend.batch();
+          for (let i = 0; i < place; i++) batch.addEcdsa(SIGNATURE, LONG_KEY, DIGEST);
+          batch.addEcdsa(signature, key, digest);
+          batch.addSchnorr(SCHNORR, X_KEY, DIGEST);
+          if (backend.name === "native" || place < 2) assert.equal(batch.run(), place, backend.name);
+        }
+      }
+    }
+  });
+
   test("keeps copies of what it was given", () => {
     for (const backend of FAST) {
       const batch = backend.batch();
@@ -419,6 +447,29 @@ describe("random mutations, by seed", () => {
     let good = 0;
     for (let i = 0; i < runs; i++) if (agree(mutated(random), BACKENDS)) good++;
     assert.ok(good > runs / 10 && good < runs * 0.9, `${good} good`);
+  });
+
+  test("good checks of all kinds hold in one batch, and one bad among them is named", () => {
+    const random = new SeededRandom(seed + 1);
+    const good: Check[] = [];
+    const bad: Check[] = [];
+    for (let i = 0; i < runs; i++) {
+      const check = mutated(random);
+      (ask(FAST[0]!, check) ? good : bad).push(check);
+    }
+    const batch = FAST[0]!.batch();
+    const fill = (checks: readonly Check[]): void => {
+      batch.reset();
+      for (const check of checks) addTo(batch, check);
+    };
+    fill(good);
+    assert.equal(batch.run(), -1);
+    for (const check of bad.slice(0, 50)) {
+      const place = random.below(good.length);
+      fill(good.toSpliced(place, 0, check));
+      assert.equal(batch.run(), place, describeCheck(check));
+    }
+    assert.ok(good.length > 70 && bad.length > 50);
   });
 
   test("5,000 bad inputs of each kind in a row leave a back end sound", () => {
