@@ -4,6 +4,7 @@
  */
 
 import { unixTime } from "#base/lib/clock.ts";
+import type { Logger } from "#base/lib/logger.ts";
 import { secureRandom } from "#base/lib/random.ts";
 import { DirectoryLock } from "#base/store/directory-lock.ts";
 import { nodeDisk } from "#base/store/node-disk.ts";
@@ -11,6 +12,7 @@ import { ALL_METHODS } from "#doors/rpc/all-methods.ts";
 import type { NodeControl, RpcContext } from "#doors/rpc/context.ts";
 import { RpcDispatcher } from "#doors/rpc/dispatcher.ts";
 import { ChainState } from "#ledger/chain/chain-state.ts";
+import { refuseForeignDirectory } from "#ledger/chain/data-directory.ts";
 import { BlockStatus } from "#ledger/chain/header-node.ts";
 import { MempoolAcceptor } from "#ledger/mempool/accept.ts";
 import { Mempool } from "#ledger/mempool/mempool.ts";
@@ -33,7 +35,11 @@ import {
   peerSettings,
 } from "#node/config/component-options.ts";
 import { type DataPaths, dataPaths, makeDataDirectories } from "#node/config/data-directory.ts";
+import { writeDynamicSettings } from "#node/config/dynamic-settings.ts";
+import { OPTIONS, WITHOUT_EFFECT } from "#node/config/options.ts";
+import type { ReadSettings } from "#node/config/read-settings.ts";
 import { ConfigError, type Settings } from "#node/config/settings.ts";
+import { CLIENT_VERSION, PROTOCOL_VERSION, VERSION } from "#node/config/version.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { VersionbitsCache } from "#protocol/consensus/versionbits.ts";
 import { feeRatePerKvb } from "#protocol/policy/fee-rate.ts";
@@ -43,7 +49,6 @@ import { Notifier } from "./notify.ts";
 import { openDebugLog } from "./open-debug-log.ts";
 import { openRpcServer } from "./open-rpc-server.ts";
 import { writePidFile } from "./pid-file.ts";
-import { CLIENT_VERSION, PROTOCOL_VERSION, VERSION } from "./version.ts";
 import { wire } from "./wiring.ts";
 
 /** A node that runs. */
@@ -53,34 +58,44 @@ export interface RunningNode {
   readonly rpcPort: number | undefined;
   /** Settles when the node has come to its end: with the error that ended it, or without one. */
   readonly ended: Promise<Error | undefined>;
-  /** Asks it to end; {@link ended} tells when it has. */
-  stop(): void;
+  /** Asks it to end, for an error or for none; {@link ended} tells when it has. */
+  stop(error?: Error): void;
 }
 
 /**
  * Starts a node and returns once its doors are open; blocks of the disk may still be coming in.
- * @throws ConfigError, ChainError, DirectoryLockedError … with a text for the user.
+ * @param stopping aborted when the node is to stop, which it may be while it starts
+ * @param show tells the user at once, beside the log
+ * @throws Error with a text for the user
  */
 export async function startNode(
-  settings: Settings,
-  network: Network,
-  dataDirectory: string,
+  { settings, network, folder }: ReadSettings,
+  stopping: AbortSignal,
+  show: (text: string) => void,
 ): Promise<RunningNode> {
   const stack = new AsyncDisposableStack();
   try {
-    return await assemble(settings, network, dataDirectory, stack);
+    return await assemble({ settings, network, folder, stopping, show, stack });
   } catch (error) {
     await stack.disposeAsync();
     throw error;
   }
 }
 
-async function assemble(
-  settings: Settings,
-  network: Network,
-  dataDirectory: string,
-  stack: AsyncDisposableStack,
-): Promise<RunningNode> {
+interface Assembly extends ReadSettings {
+  readonly stopping: AbortSignal;
+  readonly show: (text: string) => void;
+  readonly stack: AsyncDisposableStack;
+}
+
+async function assemble({
+  settings,
+  network,
+  folder,
+  stopping,
+  show,
+  stack,
+}: Assembly): Promise<RunningNode> {
   const startTime = Math.floor(Date.now() / 1000);
   const mempoolOptions = readMempoolOptions(settings, network);
   const templateOptions = readTemplateOptions(settings);
@@ -94,18 +109,22 @@ async function assemble(
   clock.setMockTime(settings.integer("mocktime", 0));
   const now = () => unixTime(clock);
 
-  const paths = dataPaths(settings, dataDirectory, network);
+  const paths = dataPaths(settings, folder, network);
+  const place = { ...chainOptions, network, dataDir: paths.network, blocksDir: paths.blocks };
+  await refuseForeignDirectory(place, disk);
   makeDataDirectories(paths);
-  const lock = DirectoryLock.acquire(paths.network, "Freehold");
-  stack.defer(() => lock.release());
+  for (const path of paths.blocksAreElsewhere ? [paths.network, paths.blocks] : [paths.network]) {
+    const lock = DirectoryLock.acquire(path, "Freehold");
+    stack.defer(() => lock.release());
+  }
+  if (paths.settings !== undefined) writeDynamicSettings(paths.settings);
   const log = openDebugLog(settings, paths, clock);
   stack.defer(() => log.close());
-  stack.defer(await writePidFile(paths.pid));
-  log.info(`Freehold version v${VERSION}`);
-  for (const line of settings.describe()) log.info(line);
-  for (const warning of settings.warnings) log.warn(warning);
+  stack.defer(() => log.info("Shutdown done"));
+  if (paths.pid !== undefined) stack.defer(await writePidFile(paths.pid));
+  logSettings(settings, paths, log);
 
-  const end = new Ending();
+  const end = new Ending(stopping);
   const fatal = (error: Error) => {
     log.error(error.message);
     end.because(error);
@@ -122,17 +141,21 @@ async function assemble(
   // The RPC door opens first and answers that the node is starting.
   const context: { current: RpcContext | undefined } = { current: undefined };
   const dispatcher = new RpcDispatcher(lateContext(context), ALL_METHODS);
-  const rpc = await openRpcServer(settings, network, paths, { dispatcher, log });
+  const rpc = await openRpcServer(settings, network, paths, { dispatcher, log, show });
   if (rpc !== undefined) stack.defer(() => rpc.close());
 
   dispatcher.warmup = "Loading block index…";
-  const chain = await ChainState.open(
-    { ...chainOptions, network, dataDir: paths.network, blocksDir: paths.blocks },
-    { clock, random, log, disk, fatal, stop: () => end.because(undefined) },
-  );
+  const chain = await ChainState.open(place, {
+    clock,
+    random,
+    log,
+    disk,
+    fatal,
+    stop: () => end.because(undefined),
+  });
   stack.defer(() => chain.close());
 
-  dispatcher.warmup = "Loading wallet…";
+  dispatcher.warmup = "Loading P2P addresses…";
   const versionbits = new VersionbitsCache(network);
   const mempool = new Mempool(mempoolOptions, { random, now, log });
   const acceptor = new MempoolAcceptor({ mempool, chain, log, now });
@@ -184,8 +207,9 @@ async function assemble(
   const importing = takeInStoredBlocks();
   // Whatever still comes in from disk ends before the chain is closed.
   stack.defer(() => importing);
-  await peers.start();
+  dispatcher.warmup = "Starting network threads…";
   stack.defer(() => peers.stop());
+  await peers.start();
   dispatcher.warmup = undefined;
   log.info("Done loading");
   notifier.started();
@@ -195,11 +219,15 @@ async function assemble(
     rpcPort: rpc?.port,
     ended: end.promise.then(async (error) => {
       log.info("Shutdown in progress...");
-      rpc?.refuseNew();
+      // Calls that run are answered before what they work with is closed.
+      await rpc?.drain();
       await stack.disposeAsync();
       return error;
     }),
-    stop: () => end.because(undefined),
+    stop(error) {
+      if (error !== undefined) log.error(error.stack ?? error.message);
+      end.because(error);
+    },
   };
 
   /** Blocks of -reindex and -loadblock, then the saved mempool; getmempoolinfo.loaded tells the end of both. */
@@ -233,17 +261,31 @@ async function assemble(
 class Ending {
   asked = false;
   readonly promise: Promise<Error | undefined>;
-  #resolve!: (error: Error | undefined) => void;
+  readonly #resolve: (error: Error | undefined) => void;
 
-  constructor() {
-    this.promise = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
+  constructor(stopping: AbortSignal) {
+    const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+    this.promise = promise;
+    this.#resolve = resolve;
+    stopping.addEventListener("abort", () => this.because(undefined), { once: true });
+    if (stopping.aborted) this.because(undefined);
   }
 
   because(error: Error | undefined): void {
     this.asked = true;
     this.#resolve(error);
+  }
+}
+
+function logSettings(settings: Settings, paths: DataPaths, log: Logger): void {
+  log.info(`Freehold version v${VERSION}`);
+  log.info(`Using data directory ${paths.network}`);
+  for (const line of settings.describe()) log.info(line);
+  for (const warning of settings.warnings) log.warn(warning);
+  for (const [name, { help }] of Object.entries(OPTIONS)) {
+    if (help === WITHOUT_EFFECT && settings.isSet(name) && !settings.isNegated(name)) {
+      log.warn(`-${name} has no effect in this version`);
+    }
   }
 }
 

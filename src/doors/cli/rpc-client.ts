@@ -11,32 +11,45 @@ export interface RpcEndpoint {
   readonly path: string;
   /** Seconds to wait for an answer, 0 for ever. */
   readonly timeout: number;
+  /** Why the login may be refused, for the user. */
+  readonly refusal: string;
 }
 
-/** Nobody answered, or the answer is not one of JSON-RPC. The text is for the user. */
+/** Nobody answered, or not yet. The text is for the user. */
 export class ConnectionFailed extends Error {
   override readonly name = "ConnectionFailed";
 }
 
-/** The node answered with an HTTP error that waiting will not mend. */
+/** An error that is neither an RPC error nor one of the connection, such as a wrong password. */
 export class ServerRefused extends Error {
   override readonly name = "ServerRefused";
 }
 
-/** Sends a request object or a batch and returns the decoded reply, with numbers as they were written. */
-export async function callRpc(endpoint: RpcEndpoint, body: Json, credentialsHint: string): Promise<Json> {
-  const { status, text } = await post(endpoint, stringify(body));
-  if (status === 401) throw new ServerRefused(credentialsHint);
+/** HTTP statuses that come with a JSON-RPC reply. */
+const WITH_REPLY = [200, 400, 404, 500];
+/** Longest that a timer can wait, in ms. */
+const MAX_TIMER = 0x7fff_ffff;
+
+/**
+ * Sends a request object or a batch and returns the decoded reply, with numbers as they were written.
+ * @throws ConnectionFailed, ServerRefused with Core's texts (bitcoin-cli.cpp, CallRPC)
+ */
+export async function callRpc(endpoint: RpcEndpoint, body: Json): Promise<Json> {
+  const { status, text } = await post(endpoint, `${stringify(body)}\n`);
+  if (status === 401) throw new ServerRefused(`Authorization failed: ${endpoint.refusal}`);
   if (status === 503) throw new ServerRefused(`Server response: ${text}`);
-  if (status >= 400 && status !== 400 && status !== 404 && status !== 500) {
+  if (status >= 400 && !WITH_REPLY.includes(status)) {
     throw new ServerRefused(`server returned HTTP error ${status}`);
   }
   if (text === "") throw new ServerRefused("no response from server");
+  let reply: Json;
   try {
-    return parseExact(text);
+    reply = parseExact(text);
   } catch {
     throw new ServerRefused("couldn't parse reply from server");
   }
+  if (typeof reply === "object" && reply !== null && Object.keys(reply).length > 0) return reply;
+  throw new ServerRefused("expected reply to have result, error and id properties");
 }
 
 /** A JSON-RPC 2.0 request object. */
@@ -45,43 +58,49 @@ export function rpcRequest(method: string, params: Json, id: Json = 1): JsonObje
 }
 
 function post(endpoint: RpcEndpoint, body: string): Promise<{ status: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const fail = (detail: string) =>
-      reject(
-        new ConnectionFailed(
-          `Could not connect to the server ${endpoint.host}:${endpoint.port}${detail}\n\nMake sure the bitcoind server is running and that you are connecting to the correct RPC port.\nUse "bitcoin-cli -help" for more info.`,
-        ),
-      );
-    const call = request(
-      {
-        host: endpoint.host,
-        port: endpoint.port,
-        path: endpoint.path,
-        method: "POST",
-        agent: false,
-        headers: {
-          Connection: "close",
-          "Content-Type": "application/json",
-          "Content-Length": Buffer.byteLength(body),
-          Authorization: `Basic ${Buffer.from(endpoint.login).toString("base64")}`,
-        },
-      },
-      (response) => {
-        const chunks: Uint8Array[] = [];
-        response.on("data", (chunk: Uint8Array) => chunks.push(chunk));
-        response.on("error", () => fail(' (error code 1 - "EOF reached")'));
-        response.on("end", () =>
-          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
-        );
-      },
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
+  const fail = (detail: string) =>
+    reject(
+      new ConnectionFailed(
+        `Could not connect to the server ${endpoint.host}:${endpoint.port}${detail}\n\nMake sure the bitcoind server is running and that you are connecting to the correct RPC port.\nUse "bitcoin-cli -help" for more info.`,
+      ),
     );
-    if (endpoint.timeout > 0)
-      call.setTimeout(endpoint.timeout * 1000, () => call.destroy(new Error("timeout reached")));
-    call.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.message === "timeout reached") fail(' (error code 0 - "timeout reached")');
-      else if (error.code === "ECONNRESET") fail(' (error code 1 - "EOF reached")');
-      else fail("");
+  const call = request(
+    {
+      host: endpoint.host,
+      port: endpoint.port,
+      path: endpoint.path,
+      method: "POST",
+      agent: false,
+      headers: {
+        Connection: "close",
+        "Content-Type": "application/json",
+        "Content-Length": Buffer.byteLength(body),
+        Authorization: `Basic ${Buffer.from(endpoint.login).toString("base64")}`,
+      },
+    },
+    (response) => {
+      const chunks: Uint8Array[] = [];
+      response.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+      response.on("error", () => fail(EOF));
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
+      );
+    },
+  );
+  if (endpoint.timeout > 0) {
+    call.setTimeout(Math.min(MAX_TIMER, endpoint.timeout * 1000), () => {
+      fail(' (error code 0 - "timeout reached")');
+      call.destroy();
     });
-    call.end(body);
+  }
+  call.on("error", (error: NodeJS.ErrnoException) => {
+    const isClosed = ["ECONNRESET", "EPIPE", "HPE_INVALID_CONSTANT"].includes(error.code ?? "");
+    fail(isClosed ? EOF : "");
   });
+  call.end(body);
+  return promise;
 }
+
+/** What libevent says of a connection that ends, or never begins. */
+const EOF = ' (error code 1 - "EOF reached")';

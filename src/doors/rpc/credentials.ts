@@ -8,8 +8,11 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 interface Login {
   readonly user: string;
   readonly salt: string;
-  readonly hash: Uint8Array;
+  /** HMAC of the password, as hex text. */
+  readonly hash: string;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 export const COOKIE_USER = "__cookie__";
 
@@ -32,9 +35,10 @@ export class Credentials {
 
   /** Adds an -rpcauth entry `user:salt$hash`. @returns false when it has not that form. */
   addHashed(entry: string): boolean {
-    const match = /^([^:]*):([^$]*)\$([0-9a-f]{64})$/i.exec(entry);
+    const match = /^([^:]*):([^$:]*)\$([^$:]*)$/.exec(entry);
     if (match === null) return false;
-    this.#logins.push({ user: match[1]!, salt: match[2]!, hash: Buffer.from(match[3]!, "hex") });
+    const [, user = "", salt = "", hash = ""] = match;
+    this.#logins.push({ user, salt, hash });
     return true;
   }
 
@@ -52,28 +56,32 @@ export class Credentials {
     }
   }
 
-  /** Whether the whitelist lets this user call the method. */
-  allows(user: string, method: string): boolean {
-    const methods = this.#whitelist.get(user);
-    return methods === undefined ? !this.#whitelistDefault : methods.has(method);
+  /** Methods that this user may call, `undefined` for all. */
+  methodsOf(user: string): ReadonlySet<string> | undefined {
+    return this.#whitelist.get(user) ?? (this.#whitelistDefault ? NONE : undefined);
   }
 
   /** The user that an Authorization header proves, or `undefined`. */
   check(header: string | undefined): string | undefined {
-    const match = /^Basic +([A-Za-z0-9+/=]+)\s*$/.exec(header ?? "");
-    if (match === null) return undefined;
-    const pair = Buffer.from(match[1]!, "base64").toString("utf8");
+    if (header === undefined || !header.startsWith("Basic ")) return undefined;
+    const pair = Buffer.from(header.slice("Basic ".length).trim(), "base64").toString("utf8");
     if (!pair.includes(":")) return undefined;
     const [user, password] = splitOnce(pair, ":");
     for (const login of this.#logins) {
-      if (login.user === user && timingSafeEqual(hmac(login.salt, password), login.hash)) return user;
+      if (isEqual(login.user, user) && isEqual(hmac(login.salt, password), login.hash)) return user;
     }
     return undefined;
   }
 }
 
-function hmac(salt: string, password: string): Uint8Array {
-  return createHmac("sha256", salt).update(password).digest();
+function hmac(salt: string, password: string): string {
+  return createHmac("sha256", salt).update(password).digest("hex");
+}
+
+/** Compares in a time that tells nothing of where texts differ. */
+function isEqual(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
 }
 
 function splitOnce(text: string, separator: string): [string, string] {

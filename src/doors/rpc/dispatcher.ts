@@ -1,16 +1,18 @@
 /**
  * JSON-RPC 1.x and 2.0 over decoded text: what comes in as a body goes out as a body and an HTTP status. Rules
- * and texts are Core's (rpc/request.cpp, httprpc.cpp): legacy replies carry both `result` and `error` and errors
- * change the HTTP status; 2.0 replies carry one of them and are always 200, 204 for notifications.
+ * and texts are Core's (rpc/request.cpp, httprpc.cpp): legacy replies carry both `result` and `error`, and errors
+ * change the HTTP status; 2.0 replies carry one of them and are always 200, or 204 for notifications. A request
+ * that cannot be understood changes the status in both.
  */
 
 import { type Json, type JsonObject, stringify } from "#base/lib/json.ts";
+import type { Logger } from "#base/lib/logger.ts";
 import { bindArguments, type RpcCall, type RpcMethod, typeName } from "./method.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";
 
 export interface RpcReply {
   readonly status: number;
-  /** JSON text with a newline, empty for 204. */
+  /** JSON text with a newline, empty for 204 and 403. */
   readonly body: string;
 }
 
@@ -25,28 +27,32 @@ export interface Caller {
   readonly wallet: string | undefined;
   readonly user: string;
   readonly signal: AbortSignal;
-  /** Whether this user may call the method (-rpcwhitelist). */
-  allows(method: string): boolean;
+  /** Methods this user may call (-rpcwhitelist), `undefined` for all. */
+  readonly methods: ReadonlySet<string> | undefined;
 }
 
-interface Request {
-  readonly version: 1 | 2;
-  /** `undefined` for a 2.0 notification. */
-  readonly id: Json | undefined;
-  readonly method: string;
-  readonly params: Json;
+/** What is known of a request that is being read, for its reply. */
+interface Envelope {
+  version: 1 | 2;
+  /** `undefined` when the request has none; in 2.0 it wants no reply then. */
+  id: Json | undefined;
 }
 
-/** Holds the methods and answers requests. Until {@link ready} every call is answered with −28 and the status text. */
+const FORBIDDEN: RpcReply = { status: 403, body: "" };
+const NO_CONTENT: RpcReply = { status: 204, body: "" };
+
+/** Holds the methods and answers requests. While {@link warmup} is set every call is answered with −28 and its text. */
 export class RpcDispatcher<Context> {
   readonly #methods = new Map<string, RpcMethod<Context>>();
   readonly #context: Context;
+  readonly #log: Logger | undefined;
   readonly #active = new Set<ActiveCall>();
   /** What start-up is doing, for error −28; undefined once calls are taken. */
   warmup: string | undefined = "RPC server started";
 
-  constructor(context: Context, methods: readonly RpcMethod<Context>[]) {
+  constructor(context: Context, methods: readonly RpcMethod<Context>[], log?: Logger) {
     this.#context = context;
+    this.#log = log;
     for (const method of methods) {
       if (this.#methods.has(method.name)) throw new Error(`RPC method ${method.name} is declared twice`);
       this.#methods.set(method.name, method);
@@ -63,123 +69,145 @@ export class RpcDispatcher<Context> {
 
   /** Answers one HTTP body: a request, or a batch of them. */
   async answer(body: string, caller: Caller): Promise<RpcReply> {
+    const envelope: Envelope = { version: 1, id: null };
     let json: Json;
     try {
       json = JSON.parse(body) as Json;
     } catch {
-      return errorReply(new RpcError(RPC_CODE.parseError, "Parse error"), null);
+      return errorReply(new RpcError(RPC_CODE.parseError, "Parse error"), envelope);
+    }
+    if (caller.methods?.size === 0) {
+      this.#log?.warn(`RPC User ${caller.user} not allowed to call any methods`);
+      return FORBIDDEN;
     }
     if (Array.isArray(json)) return this.#answerBatch(json, caller);
-    if (json === null || typeName(json) !== "object") {
-      return errorReply(new RpcError(RPC_CODE.parseError, "Top-level object parse error"), null);
+    if (typeName(json) !== "object") {
+      return errorReply(new RpcError(RPC_CODE.parseError, "Top-level object parse error"), envelope);
     }
-    let version: 1 | 2 = 1;
-    let id: Json | undefined = (json as JsonObject)["id"] ?? null;
+    return this.#answerOne(json as JsonObject, caller, envelope);
+  }
+
+  async #answerOne(request: JsonObject, caller: Caller, envelope: Envelope): Promise<RpcReply> {
+    let call: { method: string; params: Json };
     try {
-      const request = parseRequest(json as JsonObject);
-      ({ version, id } = request);
-      const result = await this.call(request.method, request.params, caller);
-      if (id === undefined) return { status: 204, body: "" };
-      return { status: 200, body: `${stringify(resultObject(version, id, result))}\n` };
+      call = readRequest(request, envelope);
     } catch (error) {
-      const rpcError = toRpcError(error);
-      if (error instanceof InvalidRequest) version = error.version;
-      if (id === undefined) return { status: 204, body: "" };
-      if (version === 2) return { status: 200, body: `${stringify(errorObject(2, id, rpcError))}\n` };
-      return errorReply(rpcError, id);
+      return errorReply(toRpcError(error), envelope);
     }
+    if (caller.methods !== undefined && !caller.methods.has(call.method)) {
+      this.#log?.warn(`RPC User ${caller.user} not allowed to call method ${call.method}`);
+      return FORBIDDEN;
+    }
+    let reply: JsonObject;
+    try {
+      reply = replyObject(envelope, await this.call(call.method, call.params, caller));
+    } catch (error) {
+      if (envelope.version === 1) return errorReply(toRpcError(error), envelope);
+      reply = errorObject(envelope, toRpcError(error));
+    }
+    return isNotification(envelope) ? NO_CONTENT : { status: 200, body: `${stringify(reply)}\n` };
   }
 
   async #answerBatch(items: readonly Json[], caller: Caller): Promise<RpcReply> {
-    const replies: Json[] = [];
-    for (const item of items) {
-      let version: 1 | 2 = 1;
-      let id: Json | undefined = typeName(item) === "object" ? ((item as JsonObject)["id"] ?? null) : null;
-      try {
-        if (typeName(item) !== "object")
-          throw new RpcError(RPC_CODE.invalidRequest, "Invalid Request object");
-        const request = parseRequest(item as JsonObject);
-        ({ version, id } = request);
-        const result = await this.call(request.method, request.params, caller);
-        if (id !== undefined) replies.push(resultObject(version, id, result));
-      } catch (error) {
-        if (error instanceof InvalidRequest) version = error.version;
-        if (id !== undefined) replies.push(errorObject(version, id, toRpcError(error)));
-      }
+    const { methods } = caller;
+    if (methods !== undefined) {
+      const refusal = refuseBatch(items, methods);
+      if (refusal !== undefined) return refusal;
     }
-    if (replies.length === 0 && items.length > 0) return { status: 204, body: "" };
+    const replies: Json[] = [];
+    const envelope: Envelope = { version: 1, id: null };
+    for (const item of items) {
+      let reply: JsonObject;
+      try {
+        const { method, params } = readRequest(item, envelope);
+        reply = replyObject(envelope, await this.call(method, params, caller));
+      } catch (error) {
+        reply = errorObject(envelope, toRpcError(error));
+      }
+      if (!isNotification(envelope)) replies.push(reply);
+    }
+    // An empty batch has no version, and old clients expect an array.
+    if (replies.length === 0 && items.length > 0) return NO_CONTENT;
     return { status: 200, body: `${stringify(replies)}\n` };
   }
 
   /** Runs one method. @throws RpcError for everything a caller can get wrong. */
   async call(name: string, params: Json, caller: Caller): Promise<Json> {
-    if (!caller.allows(name)) throw new ForbiddenMethod();
     if (this.warmup !== undefined) throw new RpcError(RPC_CODE.inWarmup, this.warmup);
     const method = this.#methods.get(name);
     if (method === undefined) throw new RpcError(RPC_CODE.methodNotFound, "Method not found");
-    const args = bindArguments(method, params);
+    this.#log?.debug("rpc", () => `ThreadRPCServer method=${name} user=${caller.user}`);
     const active: ActiveCall = { method: name, since: performance.now() };
     const call: RpcCall = { method: name, wallet: caller.wallet, user: caller.user, signal: caller.signal };
     this.#active.add(active);
     try {
-      return await method.run(this.#context, args, call);
+      return await method.run(this.#context, bindArguments(method, params), call);
     } finally {
       this.#active.delete(active);
     }
   }
 }
 
-/** A method outside the user's whitelist: HTTP 403 and no body, as Core. */
-export class ForbiddenMethod extends Error {
-  override readonly name = "ForbiddenMethod";
-}
-
-class InvalidRequest extends RpcError {
-  readonly version: 1 | 2;
-
-  constructor(version: 1 | 2, message: string) {
-    super(RPC_CODE.invalidRequest, message);
-    this.version = version;
+/** A batch of which one call is outside the whitelist does nothing at all. */
+function refuseBatch(items: readonly Json[], methods: ReadonlySet<string>): RpcReply | undefined {
+  const envelope: Envelope = { version: 1, id: null };
+  for (const item of items) {
+    if (typeName(item) !== "object") {
+      return errorReply(new RpcError(RPC_CODE.invalidRequest, "Invalid Request object"), envelope);
+    }
+    const name = (item as JsonObject)["method"] ?? null;
+    if (typeof name !== "string") {
+      const text = `JSON value of type ${typeName(name)} is not of expected type string`;
+      return errorReply(new RpcError(RPC_CODE.parseError, text), envelope);
+    }
+    if (!methods.has(name)) return FORBIDDEN;
   }
+  return undefined;
 }
 
-function parseRequest(request: JsonObject): Request {
+function isNotification({ version, id }: Envelope): boolean {
+  return version === 2 && id === undefined;
+}
+
+/** Reads a request and, as far as it comes, its envelope. @throws RpcError −32600 */
+function readRequest(value: Json, envelope: Envelope): { method: string; params: Json } {
+  const refuse = (text: string) => new RpcError(RPC_CODE.invalidRequest, text);
+  if (typeName(value) !== "object") throw refuse("Invalid Request object");
+  const request = value as JsonObject;
+  envelope.id = request["id"];
+  envelope.version = 1;
   const marker = request["jsonrpc"] ?? null;
-  let version: 1 | 2 = 1;
   if (marker !== null) {
-    if (typeof marker !== "string") throw new InvalidRequest(1, "jsonrpc field must be a string");
-    // "1.0" and "1.1" are not in their specifications, but clients send them.
-    if (marker === "2.0") version = 2;
-    else if (marker !== "1.0" && marker !== "1.1")
-      throw new InvalidRequest(1, "JSON-RPC version not supported");
+    if (typeof marker !== "string") throw refuse("jsonrpc field must be a string");
+    // "1.0" is in no specification of that time, but clients send it.
+    if (marker === "2.0") envelope.version = 2;
+    else if (marker !== "1.0") throw refuse("JSON-RPC version not supported");
   }
-  const id = version === 2 && request["id"] === undefined ? undefined : (request["id"] ?? null);
   const method = request["method"] ?? null;
-  if (method === null) throw new InvalidRequest(version, "Missing method");
-  if (typeof method !== "string") throw new InvalidRequest(version, "Method must be a string");
+  if (method === null) throw refuse("Missing method");
+  if (typeof method !== "string") throw refuse("Method must be a string");
   const params = request["params"] ?? [];
-  if (typeof params !== "object") throw new InvalidRequest(version, "Params must be an array or object");
-  return { version, id, method, params };
+  if (typeof params !== "object") throw refuse("Params must be an array or object");
+  return { method, params };
 }
 
-function resultObject(version: 1 | 2, id: Json, result: Json): JsonObject {
+function replyObject({ version, id }: Envelope, result: Json): JsonObject {
   return version === 2 ? { jsonrpc: "2.0", result, id } : { result, error: null, id };
 }
 
-function errorObject(version: 1 | 2, id: Json, error: RpcError): JsonObject {
-  const member = { code: error.code, message: error.message };
-  return version === 2 ? { jsonrpc: "2.0", error: member, id } : { result: null, error: member, id };
+function errorObject({ version, id }: Envelope, { code, message }: RpcError): JsonObject {
+  const error = { code, message };
+  return version === 2 ? { jsonrpc: "2.0", error, id } : { result: null, error, id };
 }
 
-function errorReply(error: RpcError, id: Json): RpcReply {
+function errorReply(error: RpcError, envelope: Envelope): RpcReply {
   const status =
     error.code === RPC_CODE.invalidRequest ? 400 : error.code === RPC_CODE.methodNotFound ? 404 : 500;
-  return { status, body: `${stringify(errorObject(1, id, error))}\n` };
+  return { status, body: `${stringify(errorObject(envelope, error))}\n` };
 }
 
-/** An exception that is no RpcError is a bug or a failed disk: the caller gets its text as Core's −1, main logs it. */
+/** An exception that is no RpcError is a bug or a failed disk: the caller gets its text as Core's −1. */
 function toRpcError(error: unknown): RpcError {
-  if (error instanceof ForbiddenMethod) throw error;
   if (error instanceof RpcError) return error;
   return new RpcError(RPC_CODE.misc, error instanceof Error ? error.message : String(error));
 }

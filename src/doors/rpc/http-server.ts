@@ -6,12 +6,18 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { BlockList, isIP, type Socket } from "node:net";
 import type { Logger } from "#base/lib/logger.ts";
 import type { Credentials } from "./credentials.ts";
-import { ForbiddenMethod, type RpcDispatcher } from "./dispatcher.ts";
+import type { RpcDispatcher } from "./dispatcher.ts";
 
 /** Core's MAX_SIZE for a request body. */
 const MAX_BODY = 0x0200_0000;
 /** A wrong password costs the guesser this much time, in ms. */
 const WRONG_PASSWORD_DELAY = 250;
+/** Time for the last answers to leave when the server closes, in ms. */
+const LAST_WORDS = 500;
+/** Longest that a timer can wait, in ms. */
+const MAX_TIMER = 0x7fff_ffff;
+/** Longest that a stop waits for calls that run, in ms. */
+const DRAIN_PATIENCE = 30_000;
 
 export interface RpcServerOptions {
   /** Addresses to listen on. */
@@ -56,6 +62,7 @@ export class RpcServer<Context> {
   readonly #stopping = new AbortController();
   #running = 0;
   readonly #waiting: (() => void)[] = [];
+  #drained: (() => void) | undefined;
 
   constructor(
     options: RpcServerOptions,
@@ -78,9 +85,10 @@ export class RpcServer<Context> {
   async listen(): Promise<void> {
     for (const { host, port } of this.#options.binds) {
       const server = createServer((request, response) => void this.#serve(request, response));
-      server.keepAliveTimeout = this.#options.timeout * 1000;
-      server.requestTimeout = this.#options.timeout * 1000;
-      server.headersTimeout = this.#options.timeout * 1000;
+      const timeout = Math.min(MAX_TIMER, this.#options.timeout * 1000);
+      server.keepAliveTimeout = timeout;
+      server.requestTimeout = timeout;
+      server.headersTimeout = timeout;
       try {
         await new Promise<void>((resolve, reject) => {
           server.once("error", reject);
@@ -102,20 +110,29 @@ export class RpcServer<Context> {
     return typeof address === "object" && address !== null ? address.port : 0;
   }
 
-  /** Ends the calls that wait for something, and lets every further one be the last of its connection. */
-  refuseNew(): void {
+  /** Takes no new call and ends those that wait for something; resolves when none runs. */
+  async drain(): Promise<void> {
     this.#stopping.abort();
+    if (this.#running === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, DRAIN_PATIENCE);
+      this.#drained = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Takes no new call, lets the running ones answer, and closes every socket. */
   async close(): Promise<void> {
-    this.refuseNew();
+    await this.drain();
     await Promise.all(
       this.#servers.map(
         (server) =>
           new Promise<void>((resolve) => {
             server.close(() => resolve());
             server.closeIdleConnections();
+            setTimeout(() => server.closeAllConnections(), LAST_WORDS).unref();
           }),
       ),
     );
@@ -123,53 +140,68 @@ export class RpcServer<Context> {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!this.#isAllowed(request.socket)) return end(response, 403, "");
-    if (request.method !== "POST") return end(response, 405, "JSONRPC server handles only POST requests");
-    const path = (request.url ?? "/").split("?", 1)[0]!;
-    const wallet = /^\/wallet\/(.+)$/.exec(path)?.[1];
+    if (this.#stopping.signal.aborted) return this.#send(response, 503, "");
+    const path = request.url ?? "/";
+    const wallet = /^\/wallet\/(.*)$/.exec(path)?.[1];
     if (path !== "/" && wallet === undefined) return end(response, 404, "");
-    const user = this.#credentials.check(request.headers.authorization);
-    if (user === undefined) return this.#refuseCredentials(request, response);
     if (this.#running >= this.#options.threads && this.#waiting.length >= this.#options.workQueue) {
       this.#log.warn(
         "Request rejected because http work queue depth exceeded, it can be increased with the -rpcworkqueue= setting",
       );
       return end(response, 503, "Work queue depth exceeded");
     }
-    const gone = new AbortController();
-    const signal = AbortSignal.any([gone.signal, this.#stopping.signal]);
-    response.once("close", () => gone.abort());
+    if (request.method !== "POST") return end(response, 405, "JSONRPC server handles only POST requests");
+    const user = this.#credentials.check(request.headers.authorization);
+    if (user === undefined) return this.#refuseCredentials(request, response);
     try {
-      const body = await readBody(request);
-      if (body === undefined) return end(response, 413, "");
-      await this.#turn();
-      try {
-        const caller = {
-          wallet: wallet && decodeURIComponent(wallet),
-          user,
-          signal,
-          allows: (method: string) => this.#credentials.allows(user, method),
-        };
-        const reply = await this.#dispatcher.answer(body, caller);
-        this.#send(response, reply.status, reply.body);
-      } finally {
-        this.#running--;
-        this.#waiting.shift()?.();
-      }
+      await this.#answer(request, response, { user, wallet: wallet && decodePath(wallet) });
     } catch (error) {
-      if (error instanceof ForbiddenMethod) end(response, 403, "");
-      else {
-        this.#log.debug("http", () => `request failed: ${String(error)}`);
-        response.destroy();
-      }
+      this.#log.debug("http", () => `request failed: ${String(error)}`);
+      response.destroy();
+    }
+  }
+
+  async #answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    caller: { user: string; wallet: string | undefined },
+  ): Promise<void> {
+    const body = await readBody(request);
+    if (body === undefined) {
+      response.setHeader("Connection", "close");
+      return end(response, 413, "");
+    }
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    await this.#turn();
+    try {
+      const reply = await this.#dispatcher.answer(body, {
+        ...caller,
+        signal: AbortSignal.any([gone.signal, this.#stopping.signal]),
+        methods: this.#credentials.methodsOf(caller.user),
+      });
+      this.#send(response, reply.status, reply.body);
+    } finally {
+      this.#next();
     }
   }
 
   /** Waits until fewer than -rpcthreads calls run. */
   async #turn(): Promise<void> {
     if (this.#running >= this.#options.threads) {
+      // Whoever ends hands its place over.
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else this.#running++;
+  }
+
+  #next(): void {
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) {
+      waiting();
+      return;
     }
-    this.#running++;
+    this.#running--;
+    if (this.#running === 0) this.#drained?.();
   }
 
   #isAllowed(socket: Socket): boolean {
@@ -193,8 +225,17 @@ export class RpcServer<Context> {
   #send(response: ServerResponse, status: number, body: string): void {
     // After stop the socket must not be kept for another call.
     if (this.#stopping.signal.aborted) response.setHeader("Connection", "close");
-    if (status !== 204) response.setHeader("Content-Type", "application/json");
+    if (body !== "") response.setHeader("Content-Type", "application/json");
     end(response, status, body);
+  }
+}
+
+/** The name in a path; one that is no valid text stands as it came. */
+function decodePath(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 
@@ -208,7 +249,9 @@ function end(response: ServerResponse, status: number, body: string): void {
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+  // The request outlives its body, so that a refusal still reaches the client.
+  const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  for await (const chunk of body) {
     length += chunk.length;
     if (length > MAX_BODY) return undefined;
     chunks.push(chunk);

@@ -22,8 +22,11 @@ export const CATEGORIES = [
 
 export type Category = (typeof CATEGORIES)[number];
 
-/** `amount` takes a number or a string; `any` is checked by the method itself; `range` is a number or an array. */
-export type ParamType = "string" | "number" | "boolean" | "array" | "object" | "amount" | "range" | "any";
+/**
+ * `amount` takes a number or a string and `range` a number or an array: what reads them checks that. `value` is a
+ * string or a number that need not be quoted.
+ */
+export type ParamType = "string" | "number" | "boolean" | "array" | "object" | "amount" | "range" | "value";
 
 export interface Param {
   /** The name for named calls; other names that mean the same stand in `aliases`. */
@@ -36,6 +39,10 @@ export interface Param {
   readonly help: string;
   /** Usage of an array's or object's content, such as `"txid",...`. */
   readonly content?: string;
+  /** Other types are let through to the method, which judges them itself. */
+  readonly unchecked?: boolean;
+  /** Left out of the help. */
+  readonly hidden?: boolean;
   /** Members of an options object that named calls may give at the top level (Core's OBJ_NAMED_PARAMS). */
   readonly members?: readonly Param[];
 }
@@ -195,39 +202,32 @@ export function parseFeeRate(value: Json): number {
   return rate;
 }
 
-const EXPECTED: Readonly<Record<ParamType, readonly string[]>> = {
-  string: ["string"],
-  number: ["number"],
-  boolean: ["bool"],
-  array: ["array"],
-  object: ["object"],
-  amount: ["number", "string"],
-  range: ["number", "array"],
-  any: [],
+/** The JSON type that a parameter's value must have, where that is checked before the method runs. */
+const EXPECTED: Readonly<Partial<Record<ParamType, string>>> = {
+  string: "string",
+  number: "number",
+  boolean: "bool",
+  array: "array",
+  object: "object",
 };
+
+const namesOf = (param: Param): string => [param.name, ...(param.aliases ?? [])].join("|");
 
 /**
  * Arguments for a method from a call's `params`, by position, by name, or mixed (`args` member), with types
- * checked. Errors are Core's: −8 for names, −1 with the help for counts, −3 for types.
+ * checked (Core's transformNamedArguments and RPCHelpMan::HandleRequest). Errors are Core's: −8 for names, −1 with
+ * the help for counts, −3 for types.
  */
 export function bindArguments<Context>(method: RpcMethod<Context>, params: Json): Args {
   const values = Array.isArray(params) ? params : namedToPositions(method, params as JsonObject);
-  const required = method.params.reduce((most, param, i) => (param.required ? i + 1 : most), 0);
-  let given = values.length;
-  // A trailing null counts as not given for what is required, never for a surplus.
-  while (given > 0 && values[given - 1] === null) given--;
-  if (given < required || values.length > method.params.length) {
+  const required = method.params.findLastIndex((param) => param.required === true) + 1;
+  if (values.length < required || values.length > method.params.length) {
     throw new RpcError(RPC_CODE.misc, helpText(method));
   }
   const mismatches: JsonObject = {};
   for (const [i, param] of method.params.entries()) {
-    const value = values[i] ?? null;
-    const expected = EXPECTED[param.type];
-    if (expected.length === 0 || (value === null && !param.required)) continue;
-    if (!expected.includes(typeName(value))) {
-      mismatches[`Position ${i + 1} (${[param.name, ...(param.aliases ?? [])].join("|")})`] =
-        `JSON value of type ${typeName(value)} is not of expected type ${expected[0]}`;
-    }
+    const mismatch = mismatchOf(param, values[i] ?? null);
+    if (mismatch !== undefined) mismatches[`Position ${i + 1} (${namesOf(param)})`] = mismatch;
   }
   if (Object.keys(mismatches).length > 0) {
     throw new RpcError(RPC_CODE.typeError, `Wrong type passed:\n${stringify(mismatches, 4)}`);
@@ -235,61 +235,59 @@ export function bindArguments<Context>(method: RpcMethod<Context>, params: Json)
   return new Args(method.params, values);
 }
 
+function mismatchOf(param: Param, value: Json): string | undefined {
+  const expected = EXPECTED[param.type];
+  if (param.unchecked === true || expected === undefined) return undefined;
+  if (value === null && param.required !== true) return undefined;
+  const type = typeName(value);
+  return type === expected ? undefined : `JSON value of type ${type} is not of expected type ${expected}`;
+}
+
 function namedToPositions<Context>(method: RpcMethod<Context>, named: JsonObject): Json[] {
   const left = new Map(
     Object.entries(named).filter((member): member is [string, Json] => member[1] !== undefined),
   );
-  const positional = left.get("args");
-  const declaresArgs = method.params.some((param) => param.name === "args");
-  let values: Json[] = [];
-  if (positional !== undefined && !declaresArgs) {
-    left.delete("args");
-    values = [...expectArray(positional)];
-  }
+  const values: Json[] = [];
+  let first: Param | undefined;
   for (const [i, param] of method.params.entries()) {
     const value = takeNamed(left, param);
     if (value === undefined) continue;
-    if (i < values.length) {
+    first ??= param;
+    while (values.length < i) values.push(null);
+    values.push(value);
+  }
+  const positional = left.get("args");
+  left.delete("args");
+  const unknown = left.keys().next();
+  if (Array.isArray(positional)) {
+    if (first !== undefined && method.params.indexOf(first) < positional.length) {
       throw new RpcError(
         RPC_CODE.invalidParameter,
-        `Parameter ${param.name} specified twice both as positional and named argument`,
+        `Parameter ${namesOf(first)} specified twice both as positional and named argument`,
       );
     }
-    while (values.length < i) values.push(null);
-    values[i] = value;
+    values.splice(0, positional.length, ...positional);
   }
-  const unknown = left.keys().next();
-  if (!unknown.done)
+  if (!unknown.done) {
     throw new RpcError(RPC_CODE.invalidParameter, `Unknown named parameter ${unknown.value}`);
+  }
   return values;
 }
 
+/** The value of a parameter under one of its names, or put together from its members. */
 function takeNamed(left: Map<string, Json>, param: Param): Json | undefined {
-  let found: Json | undefined;
-  for (const name of [param.name, ...(param.aliases ?? [])]) {
-    const value = left.get(name);
-    if (value === undefined) continue;
-    left.delete(name);
-    if (found !== undefined) {
-      throw new RpcError(RPC_CODE.invalidParameter, `Parameter ${name} specified multiple times`);
-    }
-    found = value;
-  }
   const members: JsonObject = {};
   for (const member of param.members ?? []) {
     const value = takeNamed(left, member);
     if (value !== undefined) members[member.name] = value;
   }
-  if (Object.keys(members).length === 0) return found;
-  if (found !== undefined && found !== null) {
-    for (const name of Object.keys(members)) {
-      if (expectObject(found)[name] !== undefined) {
-        throw new RpcError(RPC_CODE.invalidParameter, `Parameter ${name} specified multiple times`);
-      }
-    }
-    return { ...expectObject(found), ...members };
-  }
-  return members;
+  const [member] = Object.keys(members);
+  const name = [param.name, ...(param.aliases ?? [])].find((known) => left.has(known));
+  if (name === undefined) return member === undefined ? undefined : members;
+  const value = left.get(name);
+  left.delete(name);
+  if (member === undefined) return value;
+  throw new RpcError(RPC_CODE.invalidParameter, `Parameter ${name} conflicts with parameter ${member}`);
 }
 
 function usageOf(param: Param): string {
@@ -311,6 +309,7 @@ export function usageLine<Context>(method: RpcMethod<Context>): string {
   let line = method.name;
   let optional = false;
   for (const param of method.params) {
+    if (param.hidden === true) continue;
     if (param.required !== true && !optional) line += " (";
     if (param.required === true && optional) line += " )";
     optional = param.required !== true;
@@ -319,27 +318,63 @@ export function usageLine<Context>(method: RpcMethod<Context>): string {
   return optional ? `${line} )` : line;
 }
 
+/** How the help names a parameter's type. */
+const TYPE_NAMES: Readonly<Record<ParamType, string>> = {
+  string: "string",
+  number: "numeric",
+  boolean: "boolean",
+  array: "json array",
+  object: "json object",
+  amount: "numeric or string",
+  range: "numeric or array",
+  value: "string or numeric",
+};
+
+function describeParam(param: Param): string {
+  const kind = TYPE_NAMES[param.type];
+  if (param.required === true) return `(${kind}, required) ${param.help}`;
+  const otherwise = param.default === undefined ? "" : `, default=${param.default}`;
+  return `(${kind}, optional${otherwise}) ${param.help}`;
+}
+
 /** The text of `help <method>`. */
 export function helpText<Context>(method: RpcMethod<Context>): string {
   const lines = [usageLine(method), "", method.help.trim()];
-  if (method.params.length > 0) {
+  const shown = method.params.filter((param) => param.hidden !== true);
+  if (shown.length > 0) {
     lines.push("", "Arguments:");
-    for (const [i, param] of method.params.entries()) {
-      const kind =
-        param.type === "amount" ? "numeric or string" : param.type === "number" ? "numeric" : param.type;
-      const need = param.required
-        ? "required"
-        : `optional${param.default === undefined ? "" : `, default=${param.default}`}`;
-      lines.push(`${`${i + 1}. ${param.name}`.padEnd(24)} (${kind}, ${need}) ${param.help}`);
-      for (const member of param.members ?? []) {
-        lines.push(
-          `     "${member.name}" (${member.type}${member.default === undefined ? "" : `, default=${member.default}`}) ${member.help}`,
-        );
-      }
+    for (const [i, param] of shown.entries()) {
+      lines.push(`${`${i + 1}. ${param.name}`.padEnd(23)} ${describeParam(param)}`.trimEnd());
+      for (const member of param.members ?? []) lines.push(`     "${member.name}": ${describeParam(member)}`);
     }
   }
   lines.push("", "Result:", method.result.trim(), "", "Examples:");
-  const example = method.params.filter((param) => param.required).map((param) => `<${param.name}>`);
-  lines.push(`> bitcoin-cli ${[method.name, ...example].join(" ")}`, "");
+  const given = shown.filter((param) => param.required === true).map(exampleOf);
+  const cli = given.map((value) => `'${stringify(value)}'`.replace(/^'"(.*)"'$/, '"$1"')).join(" ");
+  lines.push(`> bitcoin-cli ${method.name} ${cli}`.trimEnd());
+  lines.push(
+    `> curl --user myusername --data-binary '{"jsonrpc": "2.0", "id": "curltest", "method": "${method.name}", "params": ${stringify(given)}}' -H 'content-type: application/json' http://127.0.0.1:8332/`,
+    "",
+  );
   return lines.join("\n");
+}
+
+/** A value of the right type that stands for a parameter. */
+function exampleOf(param: Param): Json {
+  switch (param.type) {
+    case "number":
+    case "range":
+    case "value":
+      return 1;
+    case "boolean":
+      return true;
+    case "array":
+      return [];
+    case "object":
+      return {};
+    case "amount":
+      return "0.1";
+    default:
+      return param.name;
+  }
 }

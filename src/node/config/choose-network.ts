@@ -13,22 +13,20 @@ import {
   testnet3,
   testnet4,
 } from "#protocol/bitcoin/networks.ts";
-import { ConfigError, interpretBoolean, type Settings } from "./settings.ts";
+import { ConfigError, NetworkChoiceError, type Settings } from "./settings.ts";
 
-/** Section of the configuration file that a network reads. */
+/** Section of the configuration file that a network reads. @throws NetworkChoiceError */
 export function chooseSection(settings: Settings): string {
-  const on = (name: string): boolean => {
-    const value = settings.chainValue(name);
-    return typeof value === "string" ? interpretBoolean(value) : value === true;
-  };
-  const chain = settings.chainValue("chain");
-  const flags = (["regtest", "signet", "testnet", "testnet4"] as const).filter(on);
-  if (flags.length + (typeof chain === "string" ? 1 : 0) > 1) {
-    throw new ConfigError(
+  const chain = settings.string("chain");
+  const flags = (["regtest", "signet", "testnet", "testnet4"] as const).filter((name) =>
+    settings.chainFlag(name),
+  );
+  if (flags.length + (chain === undefined ? 0 : 1) > 1) {
+    throw new NetworkChoiceError(
       "Invalid combination of -regtest, -signet, -testnet, -testnet4 and -chain. Can use at most one.",
     );
   }
-  if (typeof chain === "string") return chain;
+  if (chain !== undefined) return chain;
   const flag = flags[0];
   return flag === "testnet" ? "test" : (flag ?? "main");
 }
@@ -49,7 +47,7 @@ export function chooseNetwork(settings: Settings): Network {
     case "regtest":
       return chooseRegtest(settings);
     default:
-      throw new ConfigError(
+      throw new NetworkChoiceError(
         `Unknown chain ${settings.network}. For a custom network give its description with -networkfile=<file>.`,
       );
   }

@@ -118,18 +118,16 @@ export function peerSettings(settings: Settings, network: Network) {
     settings.softSet("dnsseed", false);
     settings.softSet("listen", false);
   }
-  if (settings.isSet("proxy") && !settings.isNegated("proxy")) {
-    settings.softSet("listen", false);
-    settings.softSet("discover", false);
-  }
   const listen = settings.boolean("listen", true);
   if (!listen) settings.softSet("discover", false);
   if (settings.list("externalip").length > 0) settings.softSet("discover", false);
   if (settings.boolean("blocksonly", false)) settings.softSet("whitelistrelay", false);
-  const port = settings.integer("port");
-  if (port !== undefined && (port < 1 || port > 65_535)) {
-    throw new ConfigError(`Invalid port specified in -port: '${settings.string("port")}'`);
+  if (settings.boolean("whitelistforcerelay", false)) settings.softSet("whitelistrelay", true);
+  const onlyNet = settings.list("onlynet").map((name) => name.toLowerCase());
+  if (onlyNet.length > 0 && !onlyNet.some((name) => name === "ipv4" || name === "ipv6")) {
+    settings.softSet("dnsseed", false);
   }
+  const port = settings.integer("port");
   const isPublic = askedToListen && bind.length === 0;
   const loopback = [`127.0.0.1:${port ?? network.p2pPort}`];
   return {
@@ -147,7 +145,7 @@ export function peerSettings(settings: Settings, network: Network) {
     connectTimeout: settings.integer("timeout", 5000),
     peerTimeout: positive(settings, "peertimeout", 60),
     banTime: settings.integer("bantime", 86_400),
-    onlyNet: settings.list("onlynet"),
+    onlyNet,
     whitelist: settings.list("whitelist"),
     whitebind,
     whitelistRelay: settings.boolean("whitelistrelay", true),
@@ -173,6 +171,10 @@ function connectTargets(settings: Settings): string[] | undefined {
   return targets.length === 1 && targets[0] === "0" ? [] : targets;
 }
 
+/** Length of the user agent without comments, at most. */
+const USER_AGENT_LENGTH = "/Satoshi:29.0.0/Freehold:999.999.999/".length;
+const MAX_USER_AGENT_LENGTH = 256;
+
 function uaComments(settings: Settings): string[] {
   const comments = settings.list("uacomment");
   for (const comment of comments) {
@@ -180,9 +182,10 @@ function uaComments(settings: Settings): string[] {
       throw new ConfigError(`User Agent comment (${comment}) contains unsafe characters.`);
     }
   }
-  if (comments.join("; ").length > 200) {
+  const length = USER_AGENT_LENGTH + (comments.length === 0 ? 0 : comments.join("; ").length + 2);
+  if (length > MAX_USER_AGENT_LENGTH) {
     throw new ConfigError(
-      "Total length of network version string exceeds maximum length (256). Reduce the number or size of uacomments.",
+      `Total length of network version string (${length}) exceeds maximum length (${MAX_USER_AGENT_LENGTH}). Reduce the number or size of uacomments.`,
     );
   }
   return comments;

@@ -1,100 +1,124 @@
 /** bitcoin.conf: `name=value` lines, `#` comments, `[section]` lines, `includeconf` (Core's common/config.cpp). */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { ConfigError, interpretKey, type Settings } from "./settings.ts";
+import { chooseSection } from "./choose-network.ts";
+import { ConfigError, type SectionPlace, type Settings } from "./settings.ts";
 
-/** Sections that mean something; others are remarked on in the log. */
-const KNOWN_SECTIONS = ["main", "test", "testnet4", "signet", "regtest"];
+/** What Core trims off lines, names and values. */
+const BLANKS = /^[ \t\r\n]+|[ \t\r\n]+$/g;
 
-/**
- * Options of a configuration text in order, as key (with its section in front and a dot) and value.
- * @throws ConfigError naming the line.
- */
-export function parseConfigText(text: string): { key: string; value: string }[] {
-  const options: { key: string; value: string }[] = [];
+/** The options of a configuration text in order, and the sections it names. */
+export interface ConfigText {
+  /** Key with its section and a dot in front, and value. */
+  readonly options: { readonly key: string; readonly value: string }[];
+  readonly sections: { readonly name: string; readonly line: number }[];
+}
+
+/** @throws ConfigError naming the line. */
+export function parseConfigText(text: string): ConfigText {
+  const options: ConfigText["options"] = [];
+  const sections: ConfigText["sections"] = [];
   let prefix = "";
   for (const [index, raw] of text.split("\n").entries()) {
     const line = index + 1;
     const hash = raw.indexOf("#");
-    const entry = (hash < 0 ? raw : raw.slice(0, hash)).trim();
+    const entry = (hash < 0 ? raw : raw.slice(0, hash)).replace(BLANKS, "");
     if (entry === "") continue;
     if (entry.startsWith("[") && entry.endsWith("]")) {
-      prefix = `${entry.slice(1, -1)}.`;
+      const name = entry.slice(1, -1);
+      sections.push({ name, line });
+      prefix = `${name}.`;
       continue;
     }
-    if (entry.startsWith("-")) {
-      throw new ConfigError(
-        `parse error on line ${line}: ${entry}, options in configuration file must be specified without leading -`,
-      );
-    }
     const at = entry.indexOf("=");
-    if (at < 0) {
-      const hint =
-        entry.startsWith("no") && entry.length > 2
-          ? `, if you intended to specify a negated option, use ${entry}=1 instead`
-          : "";
-      throw new ConfigError(`parse error on line ${line}: ${entry}${hint}`);
-    }
-    const key = prefix + entry.slice(0, at).trimEnd();
+    if (entry.startsWith("-") || at < 0) throw unreadable(entry, line);
+    const key = prefix + entry.slice(0, at).replace(BLANKS, "");
     if (hash >= 0 && key.includes("rpcpassword")) {
       throw new ConfigError(
         `parse error on line ${line}, using # in rpcpassword can be ambiguous and should be avoided`,
       );
     }
-    options.push({ key, value: entry.slice(at + 1).trimStart() });
+    options.push({ key, value: entry.slice(at + 1).replace(BLANKS, "") });
+    const dot = key.lastIndexOf(".");
+    if (dot >= 0 && prefix.length <= dot) sections.push({ name: key.slice(0, dot), line });
   }
-  return options;
+  return { options, sections };
+}
+
+function unreadable(entry: string, line: number): ConfigError {
+  let hint = "";
+  if (entry.startsWith("-")) {
+    hint = ", options in configuration file must be specified without leading -";
+  } else if (entry.startsWith("no")) {
+    hint = `, if you intended to specify a negated option, use ${entry}=1 instead`;
+  }
+  return new ConfigError(`parse error on line ${line}: ${entry}${hint}`);
 }
 
 /**
  * Reads the configuration file (`-conf`, else bitcoin.conf in the data directory) and the files it includes.
- * @throws ConfigError with Core's text.
+ * @param show tells the user at once
+ * @returns the path of the file, "" with -noconf; it need not exist unless it was named
+ * @throws ConfigError with Core's text, to be shown after `Error reading configuration file: `, and
+ * NetworkChoiceError, to be shown as it is.
  */
-export function readConfigFiles(settings: Settings, dataDirectory: string): void {
-  const named = settings.string("conf");
-  if (settings.isNegated("conf")) return;
-  const path = resolveIn(dataDirectory, named ?? "bitcoin.conf");
-  if (!existsSync(path)) {
-    if (named === undefined) return;
-    throw new ConfigError(
-      `Error reading configuration file: specified config file "${path}" could not be opened.`,
-    );
+export function readConfigFiles(
+  settings: Settings,
+  dataDirectory: string,
+  show: (text: string) => void,
+): string {
+  const isNamed = settings.isSet("conf");
+  const named = settings.path("conf") ?? "bitcoin.conf";
+  if (named === "") return "";
+  const path = resolveIn(dataDirectory, named);
+  if (isDirectory(path)) throw new ConfigError(`Config file "${path}" is a directory.`);
+  const text = readText(path);
+  if (text === undefined) {
+    if (!isNamed) return path;
+    throw new ConfigError(`specified config file "${path}" could not be opened.`);
   }
-  if (statSync(path).isDirectory()) {
-    throw new ConfigError(`Error reading configuration file: Config file "${path}" is a directory.`);
+  addText(settings, text, path);
+  if (!settings.isNegated("includeconf")) readIncluded(settings, dataDirectory, show);
+  return path;
+}
+
+function readIncluded(settings: Settings, dataDirectory: string, show: (text: string) => void): void {
+  const section = chooseSection(settings);
+  const names = [...settings.includes(section), ...settings.includes("")];
+  const before = { section: settings.includes(section).length, unnamed: settings.includes("").length };
+  for (const name of names) {
+    const path = resolveIn(dataDirectory, name);
+    if (isDirectory(path)) throw new ConfigError(`Included config file "${path}" is a directory.`);
+    const text = readText(path);
+    if (text === undefined) throw new ConfigError(`Failed to include configuration file ${name}`);
+    addText(settings, text, name);
   }
-  const included: string[] = [];
-  addFile(settings, path, included);
-  if (settings.isNegated("includeconf")) return;
-  for (const name of included) {
-    const include = resolveIn(dataDirectory, name);
-    if (!existsSync(include)) {
-      throw new ConfigError(`Error reading configuration file: Failed to include configuration file ${name}`);
-    }
-    const nested: string[] = [];
-    addFile(settings, include, nested);
-    for (const ignored of nested) {
-      settings.warnings.push(
-        `-includeconf cannot be used from included files; ignoring -includeconf=${ignored}`,
-      );
-    }
-  }
-  for (const section of settings.sections) {
-    if (!KNOWN_SECTIONS.includes(section) && section !== settings.network) {
-      settings.warnings.push(`${path}: Section [${section}] is not recognized.`);
-    }
+  const ignored = [
+    ...settings.includes(section).slice(before.section),
+    ...settings.includes("").slice(before.unnamed),
+  ];
+  const final = chooseSection(settings);
+  if (final !== section) ignored.push(...settings.includes(final));
+  for (const name of ignored) {
+    show(`warning: -includeconf cannot be used from included files; ignoring -includeconf=${name}`);
   }
 }
 
-function addFile(settings: Settings, path: string, includes: string[]): void {
+function addText(settings: Settings, text: string, file: string): void {
+  const { options, sections } = parseConfigText(text);
+  for (const { name, line } of sections) settings.sections.push({ name, file, line } satisfies SectionPlace);
+  for (const { key, value } of options) settings.addFileOption(key, value);
+}
+
+function isDirectory(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory();
+}
+
+function readText(path: string): string | undefined {
   try {
-    for (const { key, value } of parseConfigText(readFileSync(path, "utf8"))) {
-      if (interpretKey(key).name === "includeconf" && !interpretKey(key).negated) includes.push(value);
-      settings.addFileOption(key, value);
-    }
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    throw new ConfigError(`Error reading configuration file: ${error.message}`);
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
   }
 }
 

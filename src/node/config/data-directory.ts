@@ -1,7 +1,7 @@
 /** Where this run keeps its files. */
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { ConfigError, type Settings } from "./settings.ts";
 
@@ -15,32 +15,21 @@ export function defaultDataDirectory(): string {
   return join(homedir(), ".freehold");
 }
 
-/** The data directory: -datadir, which must exist, else `otherwise`, which is made. @throws ConfigError */
-export function dataDirectory(settings: Settings, otherwise: string): string {
-  const named = settings.string("datadir");
-  if (named !== undefined && named !== "") {
-    const path = resolve(named);
-    if (!existsSync(path) || !statSync(path).isDirectory()) {
-      throw new ConfigError(`Specified data directory "${named}" does not exist.`);
-    }
-    return path;
-  }
-  mkdirSync(otherwise, { recursive: true, mode: 0o700 });
-  return otherwise;
-}
-
 /** Files of one network, as Core names them. */
 export interface DataPaths {
   readonly base: string;
   /** Folder of the network; the base itself on main. */
   readonly network: string;
   readonly blocks: string;
+  /** Whether -blocksdir put the blocks elsewhere. */
+  readonly blocksAreElsewhere: boolean;
   readonly chainstate: string;
   readonly indexes: string;
   readonly wallets: string;
   readonly lock: string;
   readonly debugLog: string | undefined;
-  readonly pid: string;
+  /** Undefined with -nopid. */
+  readonly pid: string | undefined;
   readonly cookie: string | undefined;
   readonly peers: string;
   readonly mempool: string;
@@ -52,33 +41,32 @@ export interface DataPaths {
 /** @throws ConfigError when -blocksdir does not exist. */
 export function dataPaths(settings: Settings, base: string, network: Network): DataPaths {
   const folder = network.folder === "" ? base : join(base, network.folder);
-  const within = (path: string) => (isAbsolute(path) ? path : join(folder, path));
-  const blocksBase = settings.string("blocksdir");
-  if (blocksBase !== undefined && !existsSync(blocksBase)) {
-    throw new ConfigError(`Specified blocks directory "${blocksBase}" does not exist.`);
+  const within = (path: string) => resolve(folder, path);
+  const fileOf = (name: string, otherwise: string): string | undefined => {
+    const path = settings.path(name) ?? otherwise;
+    return path === "" ? undefined : within(path);
+  };
+  const blocksBase = settings.path("blocksdir");
+  if (blocksBase !== undefined && !(existsSync(blocksBase) && statSync(blocksBase).isDirectory())) {
+    throw new ConfigError(`Specified blocks directory "${settings.string("blocksdir")}" does not exist.`);
   }
   return {
     base,
     network: folder,
-    blocks: blocksBase === undefined ? join(folder, "blocks") : join(blocksBase, network.folder, "blocks"),
+    blocks: blocksBase === undefined ? join(folder, "blocks") : resolve(blocksBase, network.folder, "blocks"),
+    blocksAreElsewhere: blocksBase !== undefined,
     chainstate: join(folder, "chainstate"),
     indexes: join(folder, "indexes"),
     wallets: join(folder, "wallets"),
     lock: join(folder, ".lock"),
-    debugLog: settings.isNegated("debuglogfile")
-      ? undefined
-      : within(settings.string("debuglogfile", "debug.log")),
-    pid: within(settings.string("pid", "bitcoind.pid")),
-    cookie: settings.isNegated("rpccookiefile")
-      ? undefined
-      : within(settings.string("rpccookiefile", ".cookie")),
+    debugLog: fileOf("debuglogfile", "debug.log"),
+    pid: fileOf("pid", "bitcoind.pid"),
+    cookie: fileOf("rpccookiefile", ".cookie"),
     peers: join(folder, "peers.dat"),
     mempool: join(folder, "mempool.dat"),
     banList: join(folder, "banlist.json"),
     anchors: join(folder, "anchors.dat"),
-    settings: settings.isNegated("settings")
-      ? undefined
-      : within(settings.string("settings", "settings.json")),
+    settings: fileOf("settings", "settings.json"),
   };
 }
 

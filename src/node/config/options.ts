@@ -16,7 +16,12 @@ export interface OptionSpec {
   readonly sensitive?: true;
   /** May not be negated with -no… */
   readonly noNegation?: true;
+  /** May not be given without a value. */
+  readonly noElision?: true;
 }
+
+/** Help of an option that changes nothing. */
+export const WITHOUT_EFFECT = "Accepted for compatibility";
 
 export type OptionCategory =
   | "Options"
@@ -36,7 +41,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
   alertnotify: {
     value: "<cmd>",
     category: "Options",
-    help: "Run a command when an alert is raised (%s is replaced by the message)",
+    help: "Accepted for compatibility",
   },
   allowignoredconf: {
     category: "Options",
@@ -51,7 +56,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: "<type>",
     default: "0",
     category: "Options",
-    help: "Keep an index of compact block filters",
+    help: "Accepted for compatibility",
   },
   blocknotify: {
     value: "<cmd>",
@@ -62,7 +67,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: "<n>",
     default: "100",
     category: "Options",
-    help: "Extra transactions kept for compact block reconstruction",
+    help: "Accepted for compatibility",
   },
   blocksdir: { value: "<dir>", category: "Options", help: "Directory for blocks/*.dat" },
   blocksonly: { default: "0", category: "Options", help: "Reject transactions from peers" },
@@ -71,7 +76,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     category: "Options",
     help: "XOR the block files with a random key, in a new directory",
   },
-  coinstatsindex: { default: "0", category: "Options", help: "Keep coin statistics for gettxoutsetinfo" },
+  coinstatsindex: { default: "0", category: "Options", help: "Accepted for compatibility" },
   conf: {
     value: "<file>",
     default: "bitcoin.conf",
@@ -84,7 +89,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     category: "Options",
     help: "Wait for initialisation to end before going to the background",
   },
-  datadir: { value: "<dir>", category: "Options", help: "Data directory" },
+  datadir: { value: "<dir>", category: "Options", help: "Data directory", noNegation: true },
   dbbatchsize: { default: "33554432", category: "Options", help: "Largest database batch in bytes" },
   dbcache: {
     value: "<n>",
@@ -149,7 +154,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: "<n>",
     default: "0",
     category: "Options",
-    help: "Delete old blocks: 1 by RPC, >=550 the target in MiB",
+    help: "Accepted for compatibility",
   },
   reindex: { category: "Options", help: "Rebuild the block index and the chain state from the block files" },
   "reindex-chainstate": {
@@ -163,7 +168,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
   shutdownnotify: { value: "<cmd>", category: "Options", help: "Run a command before the node stops" },
   startupnotify: { value: "<cmd>", category: "Options", help: "Run a command when the node has started" },
-  txindex: { default: "0", category: "Options", help: "Keep an index of all transactions" },
+  txindex: { default: "0", category: "Options", help: "Accepted for compatibility" },
   txospenderindex: { default: "0", category: "Options", help: "Accepted for compatibility" },
   version: { category: "Options", help: "Print the version and exit" },
   addnode: {
@@ -239,7 +244,11 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
   onion: { value: "<ip:port|path>", category: "Connection options", help: "Accepted for compatibility" },
   onlynet: { value: "<net>", category: "Connection options", help: "Connect only to this network" },
   peerblockfilters: { default: "0", category: "Connection options", help: "Accepted for compatibility" },
-  peerbloomfilters: { category: "Connection options", help: "Accepted for compatibility" },
+  peerbloomfilters: {
+    default: "0",
+    category: "Connection options",
+    help: "Serve blocks and transactions through bloom filters",
+  },
   peertimeout: {
     value: "<n>",
     default: "60",
@@ -257,6 +266,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: "<ip>[:<port>]|unix:<path>[=<network>]",
     category: "Connection options",
     help: "Connect through a SOCKS5 proxy",
+    noElision: true,
   },
   proxyrandomize: { default: "1", category: "Connection options", help: "Accepted for compatibility" },
   seednode: {
@@ -334,7 +344,12 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
   wallet: { value: "<path>", category: "Wallet options", help: "Load a wallet at start", networkOnly: true },
   walletbroadcast: { default: "1", category: "Wallet options", help: "Accepted for compatibility" },
-  walletdir: { value: "<dir>", category: "Wallet options", help: "Directory of the wallets" },
+  walletdir: {
+    value: "<dir>",
+    category: "Wallet options",
+    help: "Directory of the wallets",
+    networkOnly: true,
+  },
   walletnotify: { value: "<cmd>", category: "Wallet options", help: "Accepted for compatibility" },
   walletrbf: { default: "1", category: "Wallet options", help: "Accepted for compatibility" },
   unsafesqlitesync: { default: "false", category: "Wallet options", help: "Accepted for compatibility" },
@@ -472,6 +487,8 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: "<level>|<category>:<level>",
     category: "Debugging/Testing options",
     help: "Accepted for compatibility",
+    noNegation: true,
+    noElision: true,
   },
   loglevelalways: { default: "0", category: "Debugging/Testing options", help: "Accepted for compatibility" },
   logratelimit: { default: "1", category: "Debugging/Testing options", help: "Accepted for compatibility" },
@@ -524,7 +541,11 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     help: "Stop after the blocks of the disk were imported",
   },
   stopatheight: { category: "Debugging/Testing options", help: "Stop when this height is reached" },
-  test: { value: "<option>", category: "Debugging/Testing options", help: "Accepted for compatibility" },
+  test: {
+    value: "<option>",
+    category: "Debugging/Testing options",
+    help: "Behaviour for tests, on regtest (addrman: a book that draws alike; bip94: its rules)",
+  },
   testactivationheight: {
     value: "name@height.",
     category: "Debugging/Testing options",
@@ -543,8 +564,18 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
   regtest: { category: "Chain selection options", help: "Use the regression test chain" },
   signet: { category: "Chain selection options", help: "Use the signet chain" },
-  signetchallenge: { category: "Chain selection options", help: "Challenge of a custom signet, in hex" },
-  signetseednode: { category: "Chain selection options", help: "Seed node of a custom signet" },
+  signetchallenge: {
+    value: "<hex>",
+    category: "Chain selection options",
+    help: "Challenge of a custom signet, in hex",
+    noNegation: true,
+  },
+  signetseednode: {
+    value: "<host[:port]>",
+    category: "Chain selection options",
+    help: "Seed node of a custom signet",
+    noNegation: true,
+  },
   testnet: { category: "Chain selection options", help: "Use the testnet3 chain" },
   testnet4: { category: "Chain selection options", help: "Use the testnet4 chain" },
   vbparams: {
@@ -612,7 +643,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     category: "Block creation options",
     help: "Version of mined blocks, on regtest",
   },
-  rest: { default: "0", category: "RPC server options", help: "Answer public REST requests" },
+  rest: { default: "0", category: "RPC server options", help: "Accepted for compatibility" },
   rpcallowip: { value: "<ip>", category: "RPC server options", help: "Address or subnet that may use RPC" },
   rpcauth: {
     value: "<userpw>",
@@ -625,6 +656,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     category: "RPC server options",
     help: "Address that RPC listens on; needs -rpcallowip beyond loopback",
     networkOnly: true,
+    sensitive: true,
   },
   rpccookiefile: {
     value: "<loc>",
@@ -675,6 +707,9 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
   rpcworkqueue: { value: "<n>", category: "RPC server options", help: "RPC calls that may wait" },
   server: { category: "RPC server options", help: "Accept commands over RPC" },
+  "?": { category: "hidden", help: "Print the help" },
+  h: { category: "hidden", help: "Print the help" },
+  "help-debug": { category: "hidden", help: "Print the help" },
   networkfile: {
     value: "<file>",
     category: "Freehold options",

@@ -1,7 +1,7 @@
 /**
  * Options from the command line and configuration files, with Core's precedence and negation (common/args.cpp,
- * common/settings.cpp): the command line before a network's section before the unnamed section; on the command
- * line the last value wins, in a file the first; `-noname` clears what came before it.
+ * common/settings.cpp): the command line before settings.json before a network's section before the unnamed
+ * section; on the command line the last value wins, in a file the first; `-noname` clears what came before it.
  */
 import { OPTIONS, type OptionSpec } from "./options.ts";
 
@@ -13,6 +13,9 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
+/** Options that name more than one network, or one that does not exist. */
+export class NetworkChoiceError extends ConfigError {}
+
 /** Splits `regtest.nolisten` into section, name and whether it is negated. */
 export function interpretKey(text: string): { section: string; name: string; negated: boolean } {
   const dot = text.indexOf(".");
@@ -22,10 +25,10 @@ export function interpretKey(text: string): { section: string; name: string; neg
   return { section, name: negated ? rest.slice(2) : rest, negated };
 }
 
-/** As C's atoi: the leading integer, 0 where there is none. */
+/** As C's atoi: the leading integer, 0 where there is none; held to what 64 bits can say. */
 export function leadingInteger(text: string): number {
-  const match = /^\s*([+-]?\d+)/.exec(text);
-  return match === null ? 0 : Number(match[1]);
+  const match = /^[ \f\n\r\t\v]*([+-]?\d+)/.exec(text);
+  return match === null ? 0 : Math.min(2 ** 63, Math.max(-(2 ** 63), Number(match[1])));
 }
 
 /** An empty value means true, a number its truth, anything else false. */
@@ -39,7 +42,12 @@ function interpretValue(
   spec: OptionSpec,
   value: string | undefined,
 ): SettingValue {
-  if (!negated) return value ?? "";
+  if (!negated) {
+    if (value === undefined && spec.noElision) {
+      throw new ConfigError(`Can not set -${name} with no value. Please specify value with -${name}=value.`);
+    }
+    return value ?? "";
+  }
   if (spec.noNegation) throw new ConfigError(`Negating of -${name} is meaningless and therefore forbidden`);
   // A double negative, -nofoo=0, says yes.
   return value !== undefined && !interpretBoolean(value);
@@ -49,27 +57,45 @@ function interpretValue(
 class Span {
   readonly values: readonly SettingValue[];
   readonly negations: number;
+  /** The last word was a negation, which leaves no values. */
   readonly lastNegated: boolean;
 
   constructor(all: readonly SettingValue[]) {
     this.negations = all.lastIndexOf(false) + 1;
     this.values = all.slice(this.negations);
-    this.lastNegated = all.length > 0 && all.at(-1) === false;
+    this.lastNegated = all.at(-1) === false;
   }
 }
 
+/** Where values come from, in order of precedence. */
+type Source = "forced" | "command-line" | "settings-file" | "section" | "default-section";
+
 type OptionTable = Readonly<Record<string, OptionSpec>>;
+
+/** A `[section]` of a configuration file, and where it stands. */
+export interface SectionPlace {
+  readonly name: string;
+  readonly file: string;
+  readonly line: number;
+}
+
+const asText = (value: SettingValue): string => (typeof value === "string" ? value : value ? "1" : "0");
 
 /** All options of this run. */
 export class Settings {
   readonly #options: OptionTable;
   readonly #commandLine = new Map<string, SettingValue[]>();
+  readonly #settingsFile = new Map<string, SettingValue>();
   readonly #sections = new Map<string, Map<string, SettingValue[]>>();
-  readonly #soft = new Map<string, string>();
+  readonly #forced = new Map<string, string>();
   /** Section of the chosen network (`main`, `test`, `testnet4`, `signet`, `regtest`, or a custom name). */
-  network = "main";
+  network = "";
   /** What was odd but no error, for the log. */
   readonly warnings: string[] = [];
+  /** Sections of the files, in order, as often as they occur. */
+  readonly sections: SectionPlace[] = [];
+  /** The first argument that is no option; Core refuses it after everything else was read. */
+  unexpectedToken: string | undefined;
 
   constructor(options: OptionTable = OPTIONS) {
     this.#options = options;
@@ -80,43 +106,54 @@ export class Settings {
   }
 
   /**
-   * Reads arguments such as `-name`, `--name=value`, `-noname`.
-   * @throws ConfigError for what Core refuses.
+   * Reads arguments such as `-name`, `--name=value`, `-noname`, up to the first that is no option.
+   * @throws ConfigError for what Core refuses, to be shown after `Error parsing command line arguments: `.
    */
   readCommandLine(args: readonly string[]): void {
     for (const arg of args) {
-      if (!arg.startsWith("-") || arg === "-") {
-        throw new ConfigError(
-          `Command line contains unexpected token '${arg}', see bitcoind -h for a list of options.`,
-        );
+      if (arg === "-") break;
+      if (!arg.startsWith("-")) {
+        this.unexpectedToken = arg;
+        break;
       }
-      const [key, value] = splitValue(arg.replace(/^--?/, ""));
-      const { section, name, negated } = interpretKey(key);
-      const spec = this.#spec(name);
-      if (spec === undefined || section !== "") {
-        throw new ConfigError(`Error parsing command line arguments: Invalid parameter ${arg}`);
-      }
-      if (name === "includeconf" && !negated) {
-        throw new ConfigError(
-          `Error parsing command line arguments: -includeconf cannot be used from commandline; -includeconf=${JSON.stringify(value ?? "")}`,
-        );
-      }
-      append(this.#commandLine, name, interpretValue(name, negated, spec, value));
+      this.#readArgument(arg);
     }
+    const included = new Span(this.#commandLine.get("includeconf") ?? []).values[0];
+    if (included === undefined) return;
+    throw new ConfigError(
+      `-includeconf cannot be used from commandline; -includeconf=${JSON.stringify(included)}`,
+    );
+  }
+
+  #readArgument(arg: string): void {
+    const [key, value] = splitValue(arg.replace(/^--?/, ""));
+    const { section, name, negated } = interpretKey(key);
+    const spec = this.#spec(name);
+    if (spec === undefined || section !== "") throw new ConfigError(`Invalid parameter ${arg}`);
+    const read = interpretValue(name, negated, spec, value);
+    if (negated && read === true) {
+      this.warnings.push(`Parsed potentially confusing double-negative -${name}=${value}`);
+    }
+    append(this.#commandLine, name, read);
   }
 
   /** Adds what a configuration file says. @throws ConfigError */
   addFileOption(key: string, value: string): void {
     const { section, name, negated } = interpretKey(key);
-    const spec = this.#spec(name);
     if (name === "conf") {
       throw new ConfigError(
         "conf cannot be set in the configuration file; use includeconf= if you want to include additional config files",
       );
     }
+    const spec = this.#spec(name);
     if (spec === undefined) {
       this.warnings.push(`Ignoring unknown configuration value ${key}`);
       return;
+    }
+    if (name === "reindex" && !negated) {
+      this.warnings.push(
+        "reindex=1 is set in the configuration file, which will significantly slow down startup. Consider removing or commenting out this option for better performance, unless there is currently a condition which makes rebuilding the indexes necessary",
+      );
     }
     let options = this.#sections.get(section);
     if (options === undefined) {
@@ -126,36 +163,59 @@ export class Settings {
     append(options, name, interpretValue(name, negated, spec, value));
   }
 
-  /** Sets a value that applies only where nobody gave one (Core's SoftSetArg). */
-  softSet(name: string, value: string | boolean): void {
-    if (!this.isSet(name) && !this.#soft.has(name)) {
-      this.#soft.set(name, typeof value === "string" ? value : value ? "1" : "0");
+  /** Adds an option of settings.json, where programs keep theirs. */
+  addDynamicOption(name: string, value: SettingValue): void {
+    if (this.#spec(interpretKey(name).name) === undefined) {
+      this.warnings.push(`Ignoring unknown rw_settings value ${name}`);
     }
+    this.#settingsFile.set(name, value);
   }
 
-  /** Sources in order of precedence. */
-  #spans(name: string): { span: Span; isFile: boolean }[] {
-    const spans = [{ span: new Span(this.#commandLine.get(name) ?? []), isFile: false }];
-    const add = (section: string) => {
-      const values = this.#sections.get(section)?.get(name);
-      if (values !== undefined) spans.push({ span: new Span(values), isFile: true });
+  /** Sets a value that applies only where nobody gave one (Core's SoftSetArg). */
+  softSet(name: string, value: string | boolean): void {
+    if (!this.isSet(name)) this.force(name, asText(value));
+  }
+
+  /** Sets a value above every other (Core's ForceSetArg). */
+  force(name: string, value: string): void {
+    this.#forced.set(name, value);
+  }
+
+  /** What each source says of an option, in order of precedence; sources that say nothing are left out. */
+  #spans(name: string, network = this.network): { source: Source; span: Span }[] {
+    const spans: { source: Source; span: Span }[] = [];
+    const add = (source: Source, values: readonly SettingValue[] | undefined) => {
+      if (values !== undefined) spans.push({ source, span: new Span(values) });
     };
-    add(this.network);
-    if (this.#spec(name)?.networkOnly !== true || this.network === "main") add("");
+    const forced = this.#forced.get(name);
+    const dynamic = this.#settingsFile.get(name);
+    add("forced", forced === undefined ? undefined : [forced]);
+    add("command-line", this.#commandLine.get(name));
+    add("settings-file", dynamic === undefined ? undefined : [dynamic]);
+    if (network !== "") add("section", this.#sections.get(network)?.get(name));
+    add("default-section", this.#sections.get("")?.get(name));
     return spans;
+  }
+
+  /** Whether the unnamed section does not count for this option. */
+  #ignoresDefaultSection(name: string): boolean {
+    return this.#spec(name)?.networkOnly === true && this.network !== "main";
   }
 
   #value(name: string): SettingValue | undefined {
     if (this.#spec(name) === undefined) throw new Error(`no option -${name} is declared`);
-    for (const { span, isFile } of this.#spans(name)) {
-      if (span.values.length > 0) return isFile ? span.values[0] : span.values.at(-1);
+    const ignoresDefault = this.#ignoresDefaultSection(name);
+    for (const { source, span } of this.#spans(name)) {
+      // A negation in the unnamed section counts even where its values do not.
+      if (ignoresDefault && source === "default-section" && !span.lastNegated) continue;
+      if (span.values.length > 0) return isFile(source) ? span.values[0] : span.values.at(-1);
       if (span.lastNegated) return false;
     }
-    return this.#soft.get(name);
+    return undefined;
   }
 
   isSet(name: string): boolean {
-    return this.#spans(name).some(({ span }) => span.values.length > 0 || span.lastNegated);
+    return this.#value(name) !== undefined;
   }
 
   isNegated(name: string): boolean {
@@ -166,8 +226,7 @@ export class Settings {
   string(name: string, otherwise: string): string;
   string(name: string, otherwise?: string): string | undefined {
     const value = this.#value(name);
-    if (value === undefined) return otherwise;
-    return typeof value === "string" ? value : value ? "1" : "0";
+    return value === undefined ? otherwise : asText(value);
   }
 
   boolean(name: string, otherwise: boolean): boolean {
@@ -184,63 +243,82 @@ export class Settings {
     return typeof value === "boolean" ? Number(value) : leadingInteger(value);
   }
 
+  /** A path; an empty value counts as none given, a negated option as "". */
+  path(name: string): string | undefined {
+    if (this.isNegated(name)) return "";
+    const path = this.string(name, "");
+    return path === "" ? undefined : path;
+  }
+
   /** Every value of an option that may be given several times, over all sources. */
   list(name: string): string[] {
     const all: string[] = [];
-    for (const { span } of this.#spans(name)) {
-      for (const value of span.values) all.push(typeof value === "string" ? value : value ? "1" : "0");
-      if (span.negations > 0) return all;
-    }
-    if (all.length === 0) {
-      const soft = this.#soft.get(name);
-      if (soft !== undefined) all.push(soft);
+    const ignoresDefault = this.#ignoresDefaultSection(name);
+    let done = false;
+    let wasNegatedEmpty = false;
+    for (const { source, span } of this.#spans(name)) {
+      if (ignoresDefault && source === "default-section") continue;
+      // A value after a negation on the command line brings the file's values back (as Core does).
+      if (!done || (isFile(source) && !wasNegatedEmpty)) all.push(...span.values.map(asText));
+      done ||= span.negations > 0 || source === "forced";
+      wasNegatedEmpty ||= span.lastNegated && all.length === 0;
     }
     return all;
   }
 
-  /** Options that stand in the unnamed section though they count for main alone, and nowhere better. */
+  /** Options that stand in the unnamed section though they count for main alone, and nowhere better; sorted. */
   misplacedNetworkOptions(): string[] {
-    if (this.network === "main") return [];
-    const unnamed = this.#sections.get("") ?? new Map<string, SettingValue[]>();
-    return [...unnamed.keys()].filter((name) => this.#spec(name)?.networkOnly === true && !this.isSet(name));
+    if (this.network === "main" || this.network === "") return [];
+    return Object.keys(this.#options)
+      .filter((name) => this.#spec(name)?.networkOnly === true && this.#standsOnlyInDefaultSection(name))
+      .sort();
   }
 
-  /** Sections that occur in files. */
-  get sections(): string[] {
-    return [...this.#sections.keys()].filter((section) => section !== "");
+  #standsOnlyInDefaultSection(name: string): boolean {
+    const sources = this.#spans(name).filter(({ span }) => span.values.length > 0);
+    return sources.length > 0 && sources.every(({ source }) => source === "default-section");
   }
 
-  /** Chain options of the command line and the unnamed section, before a network is chosen. */
-  chainValue(name: string): SettingValue | undefined {
-    const commandLine = new Span(this.#commandLine.get(name) ?? []);
-    if (commandLine.values.length > 0) return commandLine.values.at(-1);
-    if (commandLine.lastNegated) return false;
-    const file = new Span(this.#sections.get("")?.get(name) ?? []);
-    // Here Core takes the last value of a file too (backwards compatibility).
-    return file.values.length > 0 ? file.values.at(-1) : file.lastNegated ? false : undefined;
+  /** Whether a switch that chooses the network is on: the last value counts, in files too; negations do not. */
+  chainFlag(name: string): boolean {
+    for (const { span } of this.#spans(name, "")) {
+      const value = span.values.at(-1);
+      if (value !== undefined) return typeof value === "boolean" ? value : interpretBoolean(value);
+    }
+    return false;
   }
 
-  /** The options of the command line for the log, secrets masked. */
+  /** Files that a section of the configuration names with includeconf. */
+  includes(section: string): string[] {
+    return new Span(this.#sections.get(section)?.get("includeconf") ?? []).values.map(asText);
+  }
+
+  /** The options for the log, secrets masked. */
   describe(): string[] {
     const lines: string[] = [];
-    for (const [name, values] of this.#commandLine) {
-      for (const value of values) lines.push(`Command-line arg: ${name}=${this.#describeValue(name, value)}`);
-    }
-    for (const [section, options] of this.#sections) {
-      for (const [name, values] of options) {
-        for (const value of values) {
-          lines.push(
-            `Config file arg: ${section === "" ? "" : `[${section}] `}${name}=${this.#describeValue(name, value)}`,
-          );
-        }
+    const add = (what: string, section: string, options: ReadonlyMap<string, readonly SettingValue[]>) => {
+      for (const [name, values] of [...options].sort(([a], [b]) => (a < b ? -1 : 1))) {
+        for (const value of values)
+          lines.push(`${what} ${section}${name}=${this.#describeValue(name, value)}`);
       }
+    };
+    for (const [section, options] of [...this.#sections].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      add("Config file arg:", section === "" ? "" : `[${section}] `, options);
     }
+    for (const [name, value] of this.#settingsFile) {
+      lines.push(`Setting file arg: ${name} = ${this.#describeValue(name, value)}`);
+    }
+    add("Command-line arg:", "", this.#commandLine);
     return lines;
   }
 
   #describeValue(name: string, value: SettingValue): string {
     return this.#spec(name)?.sensitive === true ? "****" : JSON.stringify(value);
   }
+}
+
+function isFile(source: Source): boolean {
+  return source === "section" || source === "default-section";
 }
 
 function append(map: Map<string, SettingValue[]>, name: string, value: SettingValue): void {

@@ -119,7 +119,8 @@ const getblock: Method = {
     {
       name: "verbosity",
       aliases: ["verbose"],
-      type: "any",
+      type: "number",
+      unchecked: true,
       default: "1",
       help: "0 for hex-encoded data, 1 for a JSON object, 2 for transaction data, 3 for prevouts of inputs too",
     },

@@ -84,7 +84,7 @@ const gettxoutsetinfo: Method = {
     },
     {
       name: "hash_or_height",
-      type: "any",
+      type: "value",
       default: "the current best block",
       help: "A block to tell of; only with coinstatsindex",
     },

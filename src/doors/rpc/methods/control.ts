@@ -39,13 +39,13 @@ const stop: Method = {
   category: "Control",
   help: "Request a graceful shutdown of the node.",
   // Tests of Core give a pause in ms that its own bitcoind takes silently.
-  params: [{ name: "wait", type: "number", help: "Milliseconds to wait before the shutdown, for tests" }],
-  result: '"str"    (string) A line that says that the node is stopping',
+  params: [{ name: "wait", type: "number", hidden: true, help: "Milliseconds to wait before the shutdown" }],
+  result: '"str"    (string) A string with the content "Freehold stopping"',
   async run(context, args) {
     const wait = args.int("wait", 0);
     if (wait > 0) await new Promise<void>((resolve) => context.clock.after(wait, resolve));
     context.node.shutdown();
-    return "Bitcoin Core stopping";
+    return "Freehold stopping";
   },
 };
 
@@ -162,7 +162,8 @@ const syncwithvalidationinterfacequeue: Method = {
 
 const ECHO_PARAMS: readonly Param[] = Array.from({ length: 10 }, (_, i) => ({
   name: `arg${i}`,
-  type: "any" as const,
+  type: "string" as const,
+  unchecked: true,
   help: "",
 }));
 

@@ -247,12 +247,12 @@ function refuseUnsynced({ network, chain, peers }: RpcContext): void {
     throw new RpcError(RPC_CODE.clientP2pDisabled, "Error: Peer-to-peer functionality missing or disabled");
   }
   if (peers.connectionCounts().total === 0) {
-    throw new RpcError(RPC_CODE.clientNotConnected, "Bitcoin Core is not connected!");
+    throw new RpcError(RPC_CODE.clientNotConnected, "Freehold is not connected!");
   }
   if (chain.isInitialBlockDownload()) {
     throw new RpcError(
       RPC_CODE.clientInInitialDownload,
-      "Bitcoin Core is in initial sync and waiting for blocks...",
+      "Freehold is in initial sync and waiting for blocks...",
     );
   }
 }

@@ -46,7 +46,8 @@ const getrawtransaction: Method = {
     {
       name: "verbosity",
       aliases: ["verbose"],
-      type: "any",
+      type: "number",
+      unchecked: true,
       default: "0",
       help: "0 for hex-encoded data, 1 for a JSON object, and 2 for JSON object with fee and prevout",
     },
@@ -170,8 +171,10 @@ const createrawtransaction: Method = {
     },
     {
       name: "outputs",
-      type: "any",
+      type: "array",
+      unchecked: true,
       required: true,
+      content: '{"address":amount,...},{"data":"hex"},...',
       help: "The outputs: address to amount, or data to hex; an array of such objects, or one",
     },
     { name: "locktime", type: "number", default: "0", help: "Raw locktime" },

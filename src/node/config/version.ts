@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 /** Freehold's own version, from package.json. */
 export const VERSION: string = (
-  JSON.parse(readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as {
+  JSON.parse(readFileSync(join(import.meta.dirname, "../../../package.json"), "utf8")) as {
     version: string;
   }
 ).version;
