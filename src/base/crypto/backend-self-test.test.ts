@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { describe, test } from "node:test";
+import { Worker } from "node:worker_threads";
 import { passesSelfTest } from "./backend-self-test.ts";
-import { loadVerifier } from "./secp256k1.ts";
+import { loadVerifier, verifier } from "./secp256k1.ts";
 import type { SignatureBackend } from "./signature-backend.ts";
 import { ROW_SCHNORR, ROW_STRIDE } from "./signature-batch.ts";
 
@@ -62,4 +63,25 @@ describe("FREEHOLD_SECP256K1", () => {
   test("names what is known when it is none of them", () => {
     assert.match(chosen("openssl"), /FREEHOLD_SECP256K1=openssl: known are native, secp256k1, tiny, noble/);
   });
+});
+
+test("two threads at once choose the same back end as this one, and it is sound there", async () => {
+  const url = (file: string): string => JSON.stringify(new URL(file, import.meta.url).href);
+  const source = `
+    import { parentPort } from "node:worker_threads";
+    const { verifier } = await import(${url("./secp256k1.ts")});
+    const { passesSelfTest } = await import(${url("./backend-self-test.ts")});
+    let sound = true;
+    for (let i = 0; i < 20; i++) sound &&= passesSelfTest(verifier);
+    parentPort.postMessage([verifier.name, sound]);
+  `;
+  const workers = [0, 1].map(() => new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`)));
+  const answers = workers.map(
+    (worker) =>
+      new Promise((resolve, reject) => {
+        worker.once("message", resolve);
+        worker.once("error", reject);
+      }),
+  );
+  for (const answer of await Promise.all(answers)) assert.deepEqual(answer, [verifier.name, true]);
 });
