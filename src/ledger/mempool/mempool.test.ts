@@ -182,4 +182,6 @@ test("RollingFee: up with each eviction, down by halves after a block, never bel
   assert.equal(rate(after + 6 * 3600 + 3 * 3600 - 60, 24), 100, "the step, while it is not under half of it");
   assert.equal(rate(after + 6 * 3600 + 3 * 3600 + 60, 24), 0);
   assert.equal(rate(after + 100 * 3600), 0);
+  rolling.evicted({ fee: 900, size: 1000 });
+  assert.equal(rate(after + 200 * 3600), 1000, "after another eviction it waits for another block");
 });

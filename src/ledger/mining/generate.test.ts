@@ -362,9 +362,14 @@ test("getblocktemplate: longpoll waits for a tip, or after a minute for transact
   assert.equal((answered["transactions"] as unknown[]).length, 1);
 
   // Without new transactions it looks again every ten seconds.
+  let found = false;
   const patient = templates.answer({ ...SEGWIT, longPollId: answered["longpollid"] as string }, never);
+  void patient.then(() => {
+    found = true;
+  });
   clock.advance(60_000);
   await settle();
+  assert.equal(found, false);
   await accept(fixture, spend([fixture.chain.coinbase(2)], 1000));
   clock.advance(10_000);
   await patient;

@@ -107,6 +107,29 @@ test("-blockmaxweight: what does not fit is passed over, and what follows may fi
   assert.deepEqual(await fees(0), []);
 });
 
+test("what follows a chunk that did not fit in its cluster is left out with it", async () => {
+  const fixture = createMiningFixture();
+  const parent = spend([fixture.chain.coinbase(1)], 90_000, { data: 5000 });
+  const child = spend([coinOf(parent)], 100);
+  const lone = spend([fixture.chain.coinbase(2)], 50);
+  await accept(fixture, parent, child, lone);
+  const limits = { reservedWeight: 2000, maxWeight: 2000 + parent.weight(0) };
+  assert.deepEqual(feesOf((await template(fixture, limits)).entries), [50]);
+});
+
+test("a delta moves a transaction up, and adds nothing to the coinbase", async () => {
+  const fixture = createMiningFixture();
+  const [first, second] = [1, 2].map((i) => spend([fixture.chain.coinbase(i)], 1000 * i)) as [
+    TxTable,
+    TxTable,
+  ];
+  await accept(fixture, first, second);
+  fixture.mempool.prioritise(txidAt(hashTxs(first), 0), 5000);
+  const made = await template(fixture);
+  assert.deepEqual(feesOf(made.entries), [1000, 2000]);
+  assert.equal(made.coinbaseValue, blockSubsidy(111, fixture.chain.network) + 3000);
+});
+
 test("sigops: a block stays below 80,000 of cost", async () => {
   const fixture = createMiningFixture(120);
   // A bare multisig counts as 20 operations, at a cost of 4 each.
