@@ -13,6 +13,8 @@ export interface ChainOptions {
   readonly blocksDir: string;
   /** Bytes for all caches together (-dbcache). */
   readonly cacheBytes: number;
+  /** Bytes after which a flush of the coins writes a batch (-dbbatchsize); the coin cache's own choice when left out. */
+  readonly coinBatchBytes?: number;
   /** Threads that check scripts, this one included (-par): 1 starts no worker. */
   readonly par: number;
   /** Least work of a chain that is worth storing (-minimumchainwork); the network's when left out. */

@@ -107,7 +107,13 @@ async function openParts(
     active: new ActiveChain(),
     candidates: new BlockCandidates(),
     unlinked: new Map(),
-    coins: new CoinCache({ maxBytes: cache.coins }, { database: coinDatabase, random }),
+    coins: new CoinCache(
+      {
+        maxBytes: cache.coins,
+        ...(options.coinBatchBytes === undefined ? {} : { batchBytes: options.coinBatchBytes }),
+      },
+      { database: coinDatabase, random },
+    ),
     coinDatabase,
     files,
     index,

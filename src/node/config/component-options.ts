@@ -40,6 +40,9 @@ export function chainSettings(settings: Settings) {
   );
   return {
     cacheBytes: Math.max(4, settings.integer("dbcache", 450)) * MIB,
+    ...(settings.isSet("dbbatchsize")
+      ? { coinBatchBytes: Math.max(1, settings.integer("dbbatchsize", 0)) }
+      : {}),
     par: scriptThreads(settings),
     ...(work === undefined ? {} : { minimumChainWork: BigInt(`0x${work}`) }),
     ...(valid === undefined ? {} : { assumeValid: /^0+$/.test(valid) ? "0" : valid }),

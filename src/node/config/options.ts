@@ -90,7 +90,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     help: "Wait for initialisation to end before going to the background",
   },
   datadir: { value: "<dir>", category: "Options", help: "Data directory", noNegation: true },
-  dbbatchsize: { default: "33554432", category: "Options", help: "Largest database batch in bytes" },
+  dbbatchsize: { default: "4194304", category: "Options", help: "Largest database batch in bytes" },
   dbcache: {
     value: "<n>",
     default: "450",
