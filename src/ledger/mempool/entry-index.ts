@@ -22,11 +22,6 @@ export class EntryIndex {
     return this.#entries[slot]!;
   }
 
-  /** Whether an entry is the present one of its slot. */
-  isCurrent(entry: MempoolEntry): boolean {
-    return this.#entries[entry.slot] === entry;
-  }
-
   /** Slot of a txid, −1 when it is not here. */
   slotOf(txid: Uint8Array): number {
     return this.#byTxid.get(txid);

@@ -74,7 +74,7 @@ export class MempoolEntry {
 
 /** Tables by their bytes, the oldest first. */
 const recentTables = new Map<Uint8Array, TxTable>();
-const RECENT_TABLES = 512;
+const RECENT_TABLES = 64;
 
 function tableOf(raw: Uint8Array): TxTable {
   let table = recentTables.get(raw);

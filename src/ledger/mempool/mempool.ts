@@ -12,9 +12,9 @@ import {
 import { formatFeeRate } from "#protocol/policy/fee-text.ts";
 import type { GraphChunk } from "./cluster.ts";
 import { EntryIndex } from "./entry-index.ts";
+import { EntryTimes } from "./entry-times.ts";
 import { clamp, FeeDeltas } from "./fee-deltas.ts";
 import type { GraphAddition, GraphProposal } from "./graph-proposal.ts";
-import { Heap } from "./heap.ts";
 import {
   type EntryFields,
   type EntryInfo,
@@ -89,7 +89,7 @@ export class Mempool {
   readonly #deltas = new FeeDeltas();
   /** By hex of the txid. */
   readonly #unbroadcast = new Set<string>();
-  #oldest: Heap<MempoolEntry>;
+  readonly #times = new EntryTimes();
   #events: (() => Promise<void>)[] = [];
   #sequence = 1;
   #transactionsUpdated = 0;
@@ -107,7 +107,6 @@ export class Mempool {
     );
     this.#index = new EntryIndex(random);
     this.#rollingFee = new RollingFee(options.incrementalRelayFee, dependencies.now());
-    this.#oldest = newestLast([]);
   }
 
   get size(): number {
@@ -288,7 +287,6 @@ export class Mempool {
     const { slot, lockPoints } = old;
     const entry = new MempoolEntry(old, { slot, lockPoints, feeDelta: total });
     this.#index.replace(entry);
-    this.#oldest.push(entry);
     this.#graph.setFee(slot, clamp(modifiedFee(entry), MAX_GRAPH_FEE));
     this.#transactionsUpdated++;
   }
@@ -385,7 +383,6 @@ export class Mempool {
     const { slot, feeDelta } = entry;
     const changed = new MempoolEntry(entry, { slot, feeDelta, lockPoints });
     this.#index.replace(changed);
-    this.#oldest.push(changed);
   }
 
   clearPrioritisation(txid: Uint8Array): void {
@@ -403,14 +400,7 @@ export class Mempool {
 
   /** Takes out what came in before a time, with what depends on it. @returns how many. */
   expire(before: number): number {
-    const expired: number[] = [];
-    for (let oldest = this.#oldest.peek(); oldest !== undefined; oldest = this.#oldest.peek()) {
-      const current = this.#index.isCurrent(oldest);
-      if (current && oldest.time >= before) break;
-      this.#oldest.pop();
-      if (current) expired.push(oldest.slot);
-    }
-    const all = this.#graph.descendants(expired);
+    const all = this.#graph.descendants(this.#times.before(before));
     this.remove(all, "expiry");
     return all.size;
   }
@@ -446,8 +436,7 @@ export class Mempool {
     const { lockPoints } = fields;
     const entry = new MempoolEntry(fields, { slot, lockPoints, feeDelta: this.feeDelta(fields.txid) });
     this.#index.add(entry);
-    if (this.#oldest.length > 2 * this.size + 1_000) this.#oldest = newestLast([...this.entries()]);
-    else this.#oldest.push(entry);
+    this.#times.add(slot, entry.time);
     this.#bytes += entry.vsize;
     this.#totalFee += entry.fee;
     this.#usage += entry.usage;
@@ -461,6 +450,7 @@ export class Mempool {
     const sequence = this.#sequence++;
     this.#events.push(() => this.removed.emit({ entry, reason, sequence }));
     this.#index.delete(entry);
+    this.#times.remove(slot);
     this.#dropUnbroadcast(entry);
     this.#bytes -= entry.vsize;
     this.#totalFee -= entry.fee;
@@ -485,11 +475,6 @@ export class Mempool {
   #chunkOf({ fee, size, slots }: GraphChunk): MempoolChunk {
     return { fee, weight: size, entries: this.#entriesOf(slots) };
   }
-}
-
-/** The entry that came in first on top. */
-function newestLast(entries: readonly MempoolEntry[]): Heap<MempoolEntry> {
-  return new Heap((a, b) => a.time - b.time, entries);
 }
 
 function sum(entries: readonly MempoolEntry[], of: (entry: MempoolEntry) => number): number {
