@@ -53,6 +53,11 @@ export class FaultWorld implements Disk {
     return this.#power.used;
   }
 
+  /** Whether the power is off: what fails from now on fails for that reason. */
+  get isOff(): boolean {
+    return this.#power.off;
+  }
+
   /** Takes the power away during the `count`-th operation from now: it and all after it throw PowerOffError. */
   offAfter(count: number): void {
     this.#power.offAt = this.#power.operations + count;
