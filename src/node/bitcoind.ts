@@ -38,13 +38,12 @@ async function main(args: readonly string[]): Promise<number> {
 async function run(read: ReadSettings): Promise<number> {
   const stopping = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stopping.abort());
-  // A terminal that was closed is no reason to stop, as with Core.
-  process.on("SIGHUP", () => {});
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const { startNode } = await import("./main.ts");
   const node = await startNode(read, stopping.signal, show);
   // A bug somewhere must not cost what is not written yet: the node stops in order.
   process.on("uncaughtException", (error) => node.stop(error));
+  process.on("SIGHUP", () => node.reopenLog());
   process.send?.(STARTED);
   const error = await node.ended;
   if (error === undefined) return 0;

@@ -84,6 +84,14 @@ export class DebugLog implements Logger {
     if (this.#options.console) process.stdout.write(text);
   }
 
+  /** Begins the file anew where somebody moved it away (Core on SIGHUP). */
+  reopen(): void {
+    this.flush();
+    if (this.path === undefined || this.#file === undefined) return;
+    closeSync(this.#file);
+    this.#file = openSync(this.path, "a", 0o600);
+  }
+
   close(): void {
     this.flush();
     if (this.#file !== undefined) closeSync(this.#file);

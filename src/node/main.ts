@@ -60,6 +60,8 @@ export interface RunningNode {
   readonly ended: Promise<Error | undefined>;
   /** Asks it to end, for an error or for none; {@link ended} tells when it has. */
   stop(error?: Error): void;
+  /** Opens the debug log anew, after somebody moved it away. */
+  reopenLog(): void;
 }
 
 /**
@@ -228,6 +230,7 @@ async function assemble({
       if (error !== undefined) log.error(error.stack ?? error.message);
       end.because(error);
     },
+    reopenLog: () => log.reopen(),
   };
 
   /** Blocks of -reindex and -loadblock, then the saved mempool; getmempoolinfo.loaded tells the end of both. */

@@ -4,8 +4,11 @@ interface Waiting {
   /** Monotonic ms at which it runs. */
   due: number;
   readonly action: () => void;
-  timer: NodeJS.Timeout;
+  timer: NodeJS.Timeout | undefined;
 }
+
+/** Longest that a timer can wait, in ms; what is due later waits in turns. */
+const MAX_TIMER = 0x7fff_ffff;
 
 /** The machine's clock, unless `setmocktime` stopped it; timers can be brought forward (mockscheduler). */
 export class NodeClock implements Clock {
@@ -21,12 +24,9 @@ export class NodeClock implements Clock {
   }
 
   after(delay: number, action: () => void): () => void {
-    const entry: Waiting = {
-      due: performance.now() + delay,
-      action,
-      timer: this.#start(delay, () => this.#run(entry)),
-    };
+    const entry: Waiting = { due: performance.now() + delay, action, timer: undefined };
     this.#waiting.add(entry);
+    this.#arm(entry);
     return () => {
       clearTimeout(entry.timer);
       this.#waiting.delete(entry);
@@ -38,21 +38,25 @@ export class NodeClock implements Clock {
   }
 
   advanceScheduler(seconds: number): void {
-    const now = performance.now();
     for (const entry of [...this.#waiting].sort((a, b) => a.due - b.due)) {
-      clearTimeout(entry.timer);
       entry.due -= seconds * 1000;
-      entry.timer = this.#start(Math.max(0, entry.due - now), () => this.#run(entry));
+      this.#arm(entry);
     }
   }
 
-  #run(entry: Waiting): void {
-    this.#waiting.delete(entry);
-    entry.action();
+  #arm(entry: Waiting): void {
+    clearTimeout(entry.timer);
+    const left = Math.max(0, entry.due - performance.now());
+    // Timers alone do not keep the process alive: its sockets and doors do.
+    entry.timer = setTimeout(() => this.#run(entry), Math.min(left, MAX_TIMER)).unref();
   }
 
-  #start(delay: number, action: () => void): NodeJS.Timeout {
-    // Timers alone do not keep the process alive: its sockets and doors do.
-    return setTimeout(action, delay).unref();
+  #run(entry: Waiting): void {
+    if (performance.now() + 1 < entry.due) {
+      this.#arm(entry);
+      return;
+    }
+    this.#waiting.delete(entry);
+    entry.action();
   }
 }

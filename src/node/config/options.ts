@@ -206,7 +206,11 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     category: "Connection options",
     help: "Use the addresses that are built in when nothing else is known",
   },
-  forcednsseed: { default: "0", category: "Connection options", help: "Accepted for compatibility" },
+  forcednsseed: {
+    default: "0",
+    category: "Connection options",
+    help: "Ask DNS seeds even when enough addresses are known",
+  },
   i2pacceptincoming: { default: "1", category: "Connection options", help: "Accepted for compatibility" },
   i2psam: { value: "<ip:port>", category: "Connection options", help: "Accepted for compatibility" },
   listen: { default: "1", category: "Connection options", help: "Accept connections of peers" },
@@ -486,7 +490,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
   loglevel: {
     value: "<level>|<category>:<level>",
     category: "Debugging/Testing options",
-    help: "Accepted for compatibility",
+    help: "Every line of a category that is on is written, whatever the level",
     noNegation: true,
     noElision: true,
   },
@@ -618,8 +622,16 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
   permitbaremultisig: { default: "1", category: "Node relay options", help: "Relay bare multisig outputs" },
   privatebroadcast: { default: "0", category: "Node relay options", help: "Accepted for compatibility" },
-  whitelistforcerelay: { default: "0", category: "Node relay options", help: "Accepted for compatibility" },
-  whitelistrelay: { default: "1", category: "Node relay options", help: "Accepted for compatibility" },
+  whitelistforcerelay: {
+    default: "0",
+    category: "Node relay options",
+    help: "Relay transactions of whitelisted peers even when they are in the mempool already",
+  },
+  whitelistrelay: {
+    default: "1",
+    category: "Node relay options",
+    help: "Relay transactions of whitelisted peers with -blocksonly too",
+  },
   blockmaxweight: {
     value: "<n>",
     default: "4000000",
