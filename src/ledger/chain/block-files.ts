@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { sha256d } from "#base/crypto/sha256.ts";
 import { concatBytes, equalBytes, readU32, writeU32 } from "#base/lib/bytes.ts";
 import { type Random, secureRandom } from "#base/lib/random.ts";
+import { errorCode } from "#base/store/disk-error.ts";
 import type { FileSystem } from "#base/store/file-system.ts";
 import { MAX_BLOCK_SERIALIZED_SIZE } from "#protocol/consensus/limits.ts";
 import { applyXor, obtainXorKey } from "./block-obfuscation.ts";
@@ -253,9 +254,14 @@ export class BlockFiles {
 
   async #read(kind: "blk" | "rev", file: number, at: number, length: number): Promise<Uint8Array> {
     const path = this.#path(kind, file);
-    if ((await this.#files.stat(path)) === undefined) throw new BlockFileError(`${path} is missing`);
     const bytes = new Uint8Array(length);
-    const read = await this.#open.use(path, false, (open) => open.read(bytes, at));
+    let read: number;
+    try {
+      read = await this.#open.use(path, false, (open) => open.read(bytes, at));
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") throw new BlockFileError(`${path} is missing`);
+      throw error;
+    }
     if (read < length) throw new BlockFileError(`${path} ends before ${at + length}`);
     applyXor(bytes, at, this.xorKey);
     return bytes;

@@ -33,12 +33,16 @@ export class OpenFiles {
       return await action(await held.file);
     } catch (error) {
       // What could not be opened must be tried anew.
-      await held.file.catch(() => this.#held.delete(path));
+      await held.file.catch(() => this.#forget(path, held));
       throw error;
     } finally {
       held.users--;
       await this.#closeSurplus();
     }
+  }
+
+  #forget(path: string, held: Held): void {
+    if (this.#held.get(path) === held) this.#held.delete(path);
   }
 
   async #closeSurplus(): Promise<void> {
