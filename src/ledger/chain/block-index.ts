@@ -28,7 +28,7 @@ const RECORD_LENGTH = 17 + 80;
 const FILE_FIELDS = 7;
 
 /** Operations of one batch; a longer one would hold up the event loop. */
-const BATCH_OPERATIONS = 20_000;
+const BATCH_OPERATIONS = 4000;
 
 /** The header tree and the contents of the block files on disk: the database in `blocks/index`. */
 export class BlockIndex {

@@ -2,11 +2,11 @@ import { basename } from "node:path";
 import { unixTime } from "#base/lib/clock.ts";
 import { Signal } from "#base/lib/events.ts";
 import { Mutex } from "#base/lib/mutex.ts";
-import { HEADER_LENGTH, parseBlock } from "#protocol/bitcoin/block-table.ts";
+import { HEADER_LENGTH } from "#protocol/bitcoin/block-table.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import type { Prevouts } from "#protocol/bitcoin/prevouts.ts";
-import { blockHash, hashTxs } from "#protocol/bitcoin/txid.ts";
-import { type BlockCheckOptions, checkBlock } from "#protocol/consensus/check-block.ts";
+import { blockHash } from "#protocol/bitcoin/txid.ts";
+import type { BlockCheckOptions } from "#protocol/consensus/check-block.ts";
 import { type Rejection, rejectionText } from "#protocol/consensus/rejection.ts";
 import { type AcceptedBlock, acceptBlock } from "./accept-block.ts";
 import { acceptHeader } from "./accept-headers.ts";
@@ -15,7 +15,7 @@ import { ActiveChain } from "./active-chain.ts";
 import type { ChainDependencies, ChainOptions } from "./chain-options.ts";
 import type { ChainParts } from "./chain-parts.ts";
 import { type ChainTip, chainTips } from "./chain-tips.ts";
-import type { BlockVerdict, ChainUpdate, HashedBlock } from "./chain-update.ts";
+import type { BlockVerdict, ChainUpdate } from "./chain-update.ts";
 import type { CoinSnapshot } from "./coin-database.ts";
 import { type CoinView, viewOf } from "./coin-view.ts";
 import { blockFilePath } from "./data-directory.ts";
@@ -27,6 +27,7 @@ import { InitialBlockDownload } from "./initial-block-download.ts";
 import { invalidateBlock, preciousBlock, reconsiderBlock } from "./invalidate-block.ts";
 import { loadChain, storeGenesis } from "./load-chain.ts";
 import { findForkOf, locatorOf } from "./locator.ts";
+import { prepareBlock } from "./prepare-block.ts";
 import { loadUndo, readBlock, readUndo } from "./read-block.ts";
 import { testBlock } from "./test-block.ts";
 import type { TipMove } from "./tip-move.ts";
@@ -209,11 +210,11 @@ export class ChainState {
     options: { requested: boolean; minPowChecked: boolean },
   ): Promise<AcceptedBlock> {
     if (this.#reindexing) return { isNew: false };
-    const hashed = hashBlock(raw);
-    const bad = checkBlock(hashed.block, hashed.hashes, this.network);
+    const prepared = await prepareBlock(raw, this.network);
+    const { bad } = prepared;
     const result = await this.#locked(async () => {
       const accepted =
-        bad === undefined ? await acceptBlock(this.#parts, hashed, options) : this.#known(raw, bad);
+        bad === undefined ? await acceptBlock(this.#parts, prepared, options) : this.#known(raw, bad);
       const { node, rejection } = accepted;
       if (rejection !== undefined) {
         await this.blockChecked.emit({ hash: blockHash(raw), rejection, ...(node && { node }) });
@@ -234,9 +235,9 @@ export class ChainState {
    * Whether a block on the tip would connect (Core's TestBlockValidity). The caller holds the lock.
    * @throws DecodeError when it does not parse.
    */
-  testBlock(raw: Uint8Array, checks: BlockCheckOptions): Promise<Rejection | undefined> {
-    const hashed = hashBlock(raw);
-    return this.#guarded(() => testBlock(this.#parts, hashed, checks));
+  async testBlock(raw: Uint8Array, checks: BlockCheckOptions): Promise<Rejection | undefined> {
+    const prepared = await prepareBlock(raw, this.network, checks);
+    return this.#guarded(() => testBlock(this.#parts, prepared));
   }
 
   /** The serialised block. @throws ChainError when we do not hold it, or its file is damaged. */
@@ -432,10 +433,4 @@ export class ChainState {
       throw error;
     }
   }
-}
-
-/** @throws DecodeError */
-function hashBlock(raw: Uint8Array): HashedBlock {
-  const block = parseBlock(raw);
-  return { block, hashes: hashTxs(block.txs) };
 }

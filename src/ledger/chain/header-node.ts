@@ -30,6 +30,9 @@ export const SEQUENCE_FROM_DISK = 1;
 /** Headers in one {@link HeaderRows}. */
 export const ROWS = 4096;
 
+/** 32-bit words of chain work. */
+const WORK_WORDS = 4;
+
 /** Columns of {@link ROWS} headers: about 150 bytes a header, where an object with these fields takes 400. */
 export class HeaderRows {
   readonly hash: Uint8Array = new Uint8Array(32 * ROWS);
@@ -47,8 +50,8 @@ export class HeaderRows {
   readonly dataPos: Uint32Array = new Uint32Array(ROWS);
   readonly undoPos: Uint32Array = new Uint32Array(ROWS);
   readonly sequenceId: Int32Array = new Int32Array(ROWS);
-  /** Low and high 64 bits. Work under 2^128 is all that 10^20 hashes a second could do in 10^10 years. */
-  readonly work: BigUint64Array = new BigUint64Array(2 * ROWS);
+  /** Low word first. Work under 2^128 is all that 10^20 hashes a second could do in 10^10 years. */
+  readonly work: Uint32Array = new Uint32Array(WORK_WORDS * ROWS);
 }
 
 /**
@@ -77,6 +80,14 @@ export class HeaderNode implements HeaderContext {
   /** A view of the block hash; not to be changed. */
   get hash(): BlockHash {
     return this.#rows.hash.subarray(32 * this.#row, 32 * this.#row + 32) as BlockHash;
+  }
+
+  /** Whether this is the block of that hash; makes no view. */
+  hasHash(hash: Uint8Array): boolean {
+    const own = this.#rows.hash;
+    const start = 32 * this.#row;
+    for (let i = 0; i < 32; i++) if (own[start + i] !== hash[i]) return false;
+    return true;
   }
 
   /** A view; not to be changed. */
@@ -113,8 +124,12 @@ export class HeaderNode implements HeaderContext {
 
   /** Expected hashes that went into the chain up to here. */
   get chainWork(): bigint {
-    const at = 2 * this.#row;
-    return (this.#rows.work[at + 1]! << 64n) | this.#rows.work[at]!;
+    const { work } = this.#rows;
+    let value = 0n;
+    for (let i = WORK_WORDS - 1; i >= 0; i--) {
+      value = (value << 32n) | BigInt(work[WORK_WORDS * this.#row + i]!);
+    }
+    return value;
   }
 
   /** Bits of {@link BlockStatus}. Change it through {@link HeaderTree}, which remembers what is unsaved. */
@@ -164,8 +179,9 @@ export class HeaderNode implements HeaderContext {
     rows.nonce[row] = readU32(header, at + 76);
     rows.timeMax[row] = Math.max(this.time, this.prev?.timeMax ?? 0);
     if (work >> 128n !== 0n) throw new Error("chain work beyond 2^128");
-    rows.work[2 * row] = work & 0xffff_ffff_ffff_ffffn;
-    rows.work[2 * row + 1] = work >> 64n;
+    for (let i = 0; i < WORK_WORDS; i++) {
+      rows.work[WORK_WORDS * row + i] = Number((work >> BigInt(32 * i)) & 0xffff_ffffn);
+    }
     rows.status[row] = BlockStatus.VALID_TREE;
     rows.sequenceId[row] = SEQUENCE_FROM_DISK;
   }
@@ -217,9 +233,13 @@ export class HeaderNode implements HeaderContext {
 
   /** This block's work against another's: negative, zero or positive. */
   compareWork(other: HeaderNode): number {
-    const a = this.chainWork;
-    const b = other.chainWork;
-    return a < b ? -1 : a > b ? 1 : 0;
+    const at = WORK_WORDS * this.#row;
+    const otherAt = WORK_WORDS * other.#row;
+    for (let i = WORK_WORDS - 1; i >= 0; i--) {
+      const difference = this.#rows.work[at + i]! - other.#rows.work[otherAt + i]!;
+      if (difference !== 0) return difference;
+    }
+    return 0;
   }
 
   /** The block at `height` on the way from genesis to here; `null` when there is none. */

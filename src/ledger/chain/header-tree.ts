@@ -1,4 +1,4 @@
-import { equalBytes, readU32 } from "#base/lib/bytes.ts";
+import { readU32 } from "#base/lib/bytes.ts";
 import { blockWork } from "#protocol/consensus/pow.ts";
 import { BlockStatus, HeaderNode, HeaderRows, ROWS } from "./header-node.ts";
 
@@ -37,7 +37,7 @@ export class HeaderTree {
       const number = this.#slots[slot]!;
       if (number === 0) return undefined;
       const node = this.#nodes[number - 1]!;
-      if (equalBytes(node.hash, hash)) return node;
+      if (node.hasHash(hash)) return node;
     }
   }
 

@@ -2,11 +2,10 @@ import { basename, dirname, join } from "node:path";
 import { toHex, toHexReversed } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import type { FileSystem } from "#base/store/file-system.ts";
-import { HEADER_LENGTH, parseBlock } from "#protocol/bitcoin/block-table.ts";
-import { blockHash, hashTxs } from "#protocol/bitcoin/txid.ts";
-import { checkBlock } from "#protocol/consensus/check-block.ts";
+import { HEADER_LENGTH } from "#protocol/bitcoin/block-table.ts";
+import { blockHash } from "#protocol/bitcoin/txid.ts";
 import { rejectionText } from "#protocol/consensus/rejection.ts";
-import { acceptBlock } from "./accept-block.ts";
+import { type AcceptedBlock, acceptBlock } from "./accept-block.ts";
 import {
   type BlockScanner,
   type FilePosition,
@@ -17,6 +16,7 @@ import {
 import { ChainError } from "./chain-error.ts";
 import { MIB } from "./chain-options.ts";
 import type { ChainParts } from "./chain-parts.ts";
+import { type PreparedBlock, prepareBlock } from "./prepare-block.ts";
 
 /** What an import needs of the chain around it. */
 export interface ImportTarget {
@@ -142,30 +142,23 @@ export class BlockImport {
   /** False when it does not parse. A block that breaks a rule is passed over. */
   async #accept(bytes: Uint8Array, position: FilePosition | undefined): Promise<boolean> {
     const { parts } = this.#target;
-    let block: ReturnType<typeof parseBlock>;
-    try {
-      block = parseBlock(bytes);
-    } catch (error) {
-      if (error instanceof DecodeError) return false;
+    const prepared = await prepareBlock(bytes, parts.network).catch((error: unknown) => {
+      if (error instanceof DecodeError) return undefined;
       throw error;
-    }
-    const hashes = hashTxs(block.txs);
-    const bad = checkBlock(block, hashes, parts.network);
-    const { isNew, rejection } =
-      bad !== undefined
-        ? { isNew: false, rejection: bad }
-        : await this.#target.locked(() =>
-            acceptBlock(
-              parts,
-              { block, hashes },
-              { requested: true, minPowChecked: true, ...(position && { position }) },
-            ),
-          );
+    });
+    if (prepared === undefined) return false;
+    const { isNew, rejection } = await this.#store(prepared, position);
     if (rejection !== undefined) {
       parts.log.warn(`${toHexReversed(blockHash(bytes))} was not imported: ${rejectionText(rejection)}`);
     }
     if (isNew) await this.#count(bytes.length);
     return true;
+  }
+
+  async #store(prepared: PreparedBlock, position: FilePosition | undefined): Promise<AcceptedBlock> {
+    if (prepared.bad !== undefined) return { isNew: false, rejection: prepared.bad };
+    const options = { requested: true, minPowChecked: true, ...(position && { position }) };
+    return this.#target.locked(() => acceptBlock(this.#target.parts, prepared, options));
   }
 
   async #count(bytes: number): Promise<void> {

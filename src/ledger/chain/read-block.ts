@@ -1,14 +1,14 @@
 import { equalBytes, toHexReversed } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
-import { type BlockTable, HEADER_LENGTH, parseBlock } from "#protocol/bitcoin/block-table.ts";
+import { HEADER_LENGTH } from "#protocol/bitcoin/block-table.ts";
 import type { Prevouts } from "#protocol/bitcoin/prevouts.ts";
-import { blockHash, hashTxs } from "#protocol/bitcoin/txid.ts";
-import { checkBlock } from "#protocol/consensus/check-block.ts";
+import { blockHash } from "#protocol/bitcoin/txid.ts";
 import { rejectionText } from "#protocol/consensus/rejection.ts";
 import { ChainError } from "./chain-error.ts";
 import type { ChainParts } from "./chain-parts.ts";
 import type { HashedBlock } from "./chain-update.ts";
 import type { HeaderNode } from "./header-node.ts";
+import { type PreparedBlock, prepareBlock } from "./prepare-block.ts";
 import { type BlockUndo, decodeUndo, undoPrevouts } from "./undo.ts";
 
 /** The serialised block. @throws ChainError when we do not hold it, or its file is damaged. */
@@ -29,28 +29,21 @@ async function readStored(parts: ChainParts, node: HeaderNode): Promise<Uint8Arr
 export async function loadBlock(parts: ChainParts, node: HeaderNode): Promise<HashedBlock> {
   const recent = parts.recent.get(node);
   if (recent !== undefined) return recent;
-  const hashed = await readHashed(parts, node);
+  const { block, hashes, bad } = await readPrepared(parts, node);
   // Disks err.
-  const bad = checkBlock(hashed.block, hashed.hashes, parts.network);
   if (bad?.result === "mutated") {
     throw damaged(node, `Corrupt block found indicating potential hardware failure: ${rejectionText(bad)}`);
   }
-  return hashed;
+  return { block, hashes };
 }
 
-/** A block from disk, parsed and hashed. @throws ChainError */
-export async function readHashed(parts: ChainParts, node: HeaderNode): Promise<HashedBlock> {
-  const block = parseStored(await readStored(parts, node), node);
-  return { block, hashes: hashTxs(block.txs) };
-}
-
-function parseStored(bytes: Uint8Array, node: HeaderNode): BlockTable {
-  try {
-    return parseBlock(bytes);
-  } catch (error) {
+/** A block from disk, parsed, hashed and checked by itself. @throws ChainError */
+export async function readPrepared(parts: ChainParts, node: HeaderNode): Promise<PreparedBlock> {
+  const raw = await readStored(parts, node);
+  return prepareBlock(raw, parts.network).catch((error: unknown) => {
     if (!(error instanceof DecodeError)) throw error;
     throw damaged(node, error.message);
-  }
+  });
 }
 
 /** The coins that a block spent. @throws ChainError when we do not hold them, or their file is damaged. */

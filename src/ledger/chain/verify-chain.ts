@@ -1,6 +1,5 @@
 import { toHexReversed } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
-import { checkBlock } from "#protocol/consensus/check-block.ts";
 import { rejectionText } from "#protocol/consensus/rejection.ts";
 import { BlockFileError } from "./block-files.ts";
 import { ChainError } from "./chain-error.ts";
@@ -8,7 +7,7 @@ import type { ChainParts } from "./chain-parts.ts";
 import { connectBlock } from "./connect-block.ts";
 import { disconnectBlock } from "./disconnect-block.ts";
 import type { HeaderNode } from "./header-node.ts";
-import { loadUndo, readHashed } from "./read-block.ts";
+import { loadUndo, readPrepared } from "./read-block.ts";
 import { Slices } from "./slices.ts";
 
 /** `skipped`: sound as far as it went, but the coin cache had no room for all blocks at levels 3 and 4. */
@@ -68,11 +67,8 @@ class Verification {
   goDown(node: HeaderNode): Promise<boolean> {
     return this.#judge(node, async () => {
       // From the disk, whatever is in memory.
-      const hashed = await readHashed(this.#parts, node);
-      if (this.#level >= 1) {
-        const bad = checkBlock(hashed.block, hashed.hashes, this.#parts.network);
-        if (bad !== undefined) return `found bad block: ${rejectionText(bad)}`;
-      }
+      const { bad, ...hashed } = await readPrepared(this.#parts, node);
+      if (this.#level >= 1 && bad !== undefined) return `found bad block: ${rejectionText(bad)}`;
       if (this.#level < 2) return undefined;
       const undo = await loadUndo(this.#parts, node);
       if (this.#level < 3 || !this.#hasRoom()) return undefined;
@@ -86,8 +82,8 @@ class Verification {
   /** Connects a block again. */
   goUp(node: HeaderNode): Promise<boolean> {
     return this.#judge(node, async () => {
-      const hashed = await readHashed(this.#parts, node);
-      const request = { ...hashed, hash: node.hash, prev: node.prev!, checkScripts: true };
+      const { block, hashes } = await readPrepared(this.#parts, node);
+      const request = { block, hashes, hash: node.hash, prev: node.prev!, checkScripts: true };
       const { rejection } = await connectBlock(this.#parts, request);
       return rejection && `found unconnectable block: ${rejectionText(rejection)}`;
     });
