@@ -6,6 +6,7 @@
 import type { Random } from "#base/lib/random.ts";
 import type { AddressEntry } from "#protocol/wire/messages/addresses.ts";
 import type { AddressKind, NetAddress, NodeEndpoint } from "#protocol/wire/net-address.ts";
+import { type BookPlace, BucketTable } from "./bucket-table.ts";
 import { BUCKET_SIZE, KnownAddress, NEW_BUCKETS, TRIED_BUCKETS } from "./known-address.ts";
 
 /** Most new buckets that one address may take. */
@@ -24,13 +25,6 @@ export interface PickedAddress {
   readonly lastTry: number;
 }
 
-/** Where an address stands, for getrawaddrman. */
-export interface BookPlace {
-  readonly bucket: number;
-  readonly position: number;
-  readonly known: KnownAddress;
-}
-
 export class AddressBook {
   readonly key: Uint8Array;
   readonly #random: Random;
@@ -39,8 +33,8 @@ export class AddressBook {
   readonly #byKey = new Map<string, KnownAddress>();
   /** In random order, as far as picks have mixed it. */
   readonly #list: KnownAddress[] = [];
-  readonly #new: (KnownAddress | undefined)[] = new Array(NEW_BUCKETS * BUCKET_SIZE);
-  readonly #tried: (KnownAddress | undefined)[] = new Array(TRIED_BUCKETS * BUCKET_SIZE);
+  readonly #new = new BucketTable(NEW_BUCKETS);
+  readonly #tried = new BucketTable(TRIED_BUCKETS);
   readonly #collisions = new Set<KnownAddress>();
   readonly #counts = new Map<AddressKind, { new: number; tried: number }>();
   #newCount = 0;
@@ -93,7 +87,7 @@ export class AddressBook {
     known.attempts = 0;
     // The time is left alone: it would tell others whom we are connected to.
     if (known.tried || known.references === 0) return false;
-    if (testBeforeEvict && this.#tried[this.#triedPlace(known)] !== undefined) {
+    if (testBeforeEvict && this.#tried.get(this.#triedPlace(known)) !== undefined) {
       if (this.#collisions.size < MAX_COLLISIONS) this.#collisions.add(known);
       return false;
     }
@@ -132,8 +126,8 @@ export class AddressBook {
     const tried = !newOnly && counts.tried > 0 && (counts.new === 0 || this.#random.below(2) === 1);
     const table = tried ? this.#tried : this.#new;
     for (let factor = 1; ; ) {
-      const bucket = this.#random.below(tried ? TRIED_BUCKETS : NEW_BUCKETS);
-      const known = this.#firstIn(table, bucket, this.#random.below(BUCKET_SIZE), kinds);
+      const bucket = this.#random.below(table.buckets);
+      const known = table.firstIn(bucket, this.#random.below(BUCKET_SIZE), kinds);
       if (known === undefined) continue;
       if (this.#random.below(1 << 30) < factor * known.chance(this.#now()) * (1 << 30)) return picked(known);
       factor *= 1.2;
@@ -174,7 +168,7 @@ export class AddressBook {
   selectTriedCollision(): PickedAddress | undefined {
     if (this.#collisions.size === 0) return undefined;
     const known = [...this.#collisions][this.#random.below(this.#collisions.size)]!;
-    const old = this.#isHeld(known) ? this.#tried[this.#triedPlace(known)] : undefined;
+    const old = this.#isHeld(known) ? this.#tried.get(this.#triedPlace(known)) : undefined;
     if (old === undefined) {
       this.#collisions.delete(known);
       return undefined;
@@ -183,23 +177,18 @@ export class AddressBook {
   }
 
   /** Every place that is taken, the new ones first. */
-  *places(table: "new" | "tried"): IterableIterator<BookPlace> {
-    const places = table === "new" ? this.#new : this.#tried;
-    for (let i = 0; i < places.length; i++) {
-      const known = places[i];
-      if (known === undefined) continue;
-      yield { bucket: Math.floor(i / BUCKET_SIZE), position: i % BUCKET_SIZE, known };
-    }
+  places(table: "new" | "tried"): Iterable<BookPlace> {
+    return table === "new" ? this.#new : this.#tried;
   }
 
   /** For loading: puts a tried address into its place; false when that is taken or the address void. */
   restoreTried(known: KnownAddress): boolean {
     const place = this.#triedPlace(known);
-    if (!known.endpoint.address.valid || this.#tried[place] !== undefined) return false;
+    if (!known.endpoint.address.valid || this.#tried.get(place) !== undefined) return false;
     if (this.#byKey.has(keyOf(known.endpoint))) return false;
     this.#create(known);
     known.tried = true;
-    this.#tried[place] = known;
+    this.#tried.set(place, known);
     this.#count(known, "tried", 1);
     return true;
   }
@@ -211,15 +200,15 @@ export class AddressBook {
     const other = this.#byKey.get(keyOf(endpoint));
     if (other !== undefined && other !== known) return;
     let place = bucket === undefined ? undefined : this.#newPlace(known, bucket);
-    if (place === undefined || this.#new[place] !== undefined)
+    if (place === undefined || this.#new.get(place) !== undefined)
       place = this.#newPlace(known, known.newBucket(this.key));
-    if (this.#new[place] !== undefined) return;
+    if (this.#new.get(place) !== undefined) return;
     if (other === undefined) {
       this.#create(known);
       this.#count(known, "new", 1);
     }
     known.references++;
-    this.#new[place] = known;
+    this.#new.set(place, known);
   }
 
   #totals(kinds?: ReadonlySet<AddressKind>): { new: number; tried: number } {
@@ -277,9 +266,9 @@ export class AddressBook {
   }
 
   #clearNew(place: number): void {
-    const known = this.#new[place];
+    const known = this.#new.get(place);
     if (known === undefined) return;
-    this.#new[place] = undefined;
+    this.#new.set(place, undefined);
     known.references--;
     if (known.references === 0) this.#delete(known);
   }
@@ -298,13 +287,13 @@ export class AddressBook {
       this.#count(known, "new", 1);
     }
     const place = this.#newPlace(known, known.newBucket(this.key, source));
-    const holder = this.#new[place];
+    const holder = this.#new.get(place);
     if (holder === known) return false;
     const yields = holder === undefined || this.#yieldsTo(holder, known);
     if (yields) {
       this.#clearNew(place);
       known.references++;
-      this.#new[place] = known;
+      this.#new.set(place, known);
     } else if (known.references === 0) {
       this.#delete(known);
     }
@@ -330,9 +319,9 @@ export class AddressBook {
     this.#removeFromNew(known);
     this.#count(known, "new", -1);
     const place = this.#triedPlace(known);
-    const old = this.#tried[place];
+    const old = this.#tried.get(place);
     if (old !== undefined) this.#backToNew(old, place);
-    this.#tried[place] = known;
+    this.#tried.set(place, known);
     known.tried = true;
     this.#count(known, "tried", 1);
   }
@@ -341,39 +330,26 @@ export class AddressBook {
     const start = known.newBucket(this.key);
     for (let n = 0; n < NEW_BUCKETS && known.references > 0; n++) {
       const place = this.#newPlace(known, (start + n) % NEW_BUCKETS);
-      if (this.#new[place] !== known) continue;
-      this.#new[place] = undefined;
+      if (this.#new.get(place) !== known) continue;
+      this.#new.set(place, undefined);
       known.references--;
     }
   }
 
   #backToNew(old: KnownAddress, triedPlace: number): void {
-    this.#tried[triedPlace] = undefined;
+    this.#tried.set(triedPlace, undefined);
     old.tried = false;
     this.#count(old, "tried", -1);
     const place = this.#newPlace(old, old.newBucket(this.key));
     this.#clearNew(place);
     old.references = 1;
-    this.#new[place] = old;
+    this.#new.set(place, old);
     this.#count(old, "new", 1);
-  }
-
-  #firstIn(
-    table: readonly (KnownAddress | undefined)[],
-    bucket: number,
-    from: number,
-    kinds: ReadonlySet<AddressKind>,
-  ): KnownAddress | undefined {
-    for (let i = 0; i < BUCKET_SIZE; i++) {
-      const known = table[bucket * BUCKET_SIZE + ((from + i) % BUCKET_SIZE)];
-      if (known !== undefined && (kinds.size === 0 || kinds.has(known.endpoint.address.kind))) return known;
-    }
-    return undefined;
   }
 
   #collisionIsOver(known: KnownAddress, now: number): boolean {
     if (!this.#isHeld(known) || !known.endpoint.address.valid) return true;
-    const old = this.#tried[this.#triedPlace(known)];
+    const old = this.#tried.get(this.#triedPlace(known));
     if (old === undefined) {
       this.good(known.endpoint, false);
       return true;

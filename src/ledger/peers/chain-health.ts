@@ -6,8 +6,9 @@ import type { Peer } from "./peer.ts";
 
 /** Seconds in which an outbound peer must catch up with the work of our tip. */
 const CHAIN_SYNC_TIMEOUT = 20 * 60;
-/** Milliseconds between looks for outbound peers too many, and for a stale tip. */
-const EXTRA_PEER_INTERVAL = 45_000;
+/** Milliseconds between looks for outbound peers too many. */
+export const EXTRA_PEER_INTERVAL = 45_000;
+/** Milliseconds between looks for a stale tip. */
 const STALE_INTERVAL = 10 * 60_000;
 /** Milliseconds that a peer is left connected at least. */
 const MINIMUM_CONNECT_TIME = 30_000;
@@ -30,7 +31,6 @@ export class ChainHealth {
   readonly #context: PeerContext;
   readonly #targets: OutboundTargets;
   /** Milliseconds since 1970. */
-  #nextExtraCheck: number;
   #nextStaleCheck = 0;
   #lastTipUpdate = 0;
   #caughtUp = false;
@@ -38,7 +38,6 @@ export class ChainHealth {
   constructor(context: PeerContext, targets: OutboundTargets) {
     this.#context = context;
     this.#targets = targets;
-    this.#nextExtraCheck = context.now() + EXTRA_PEER_INTERVAL;
   }
 
   tipMoved(): void {
@@ -83,11 +82,9 @@ export class ChainHealth {
     }
   }
 
-  /** At every tick. */
-  tick(): void {
+  /** Every {@link EXTRA_PEER_INTERVAL}: drops peers that are too many, and sees whether more are needed. */
+  checkAll(): void {
     const now = this.#context.now();
-    if (now < this.#nextExtraCheck) return;
-    this.#nextExtraCheck = now + EXTRA_PEER_INTERVAL;
     if (this.#targets.extraBlockRelay > 0) this.#dropExtraBlockRelay();
     if (this.#targets.extraFullRelay > 0) this.#dropExtraFullRelay();
     if (now > this.#nextStaleCheck) {

@@ -65,7 +65,12 @@ export class Inbound {
   /** @throws Error with Core's text when an address that the user named cannot be had, or none at all. */
   async start(): Promise<void> {
     if (!this.#context.options.listen) return;
-    for (const binding of this.#bindings()) await this.#bind(binding);
+    try {
+      for (const binding of this.#bindings()) await this.#bind(binding);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
     if (this.#listeners.length === 0) {
       throw new Error("Failed to listen on any port. Use -listen=0 if you want this.");
     }

@@ -19,16 +19,18 @@ export class MessageLoop {
   readonly #context: PeerContext;
   readonly #health: ChainHealth;
   readonly #clock: Clock;
-  /** What else is to be done at every tick, and when a peer is gone. */
-  readonly #events: { tick(): void; gone(peer: Peer): void };
+  /** `gone`: a peer's connection is over. */
+  readonly #events: { gone(peer: Peer): void };
   #stopped = false;
   #running: Promise<void> | undefined;
   #awake: (() => void) | undefined;
   #everyoneDue = true;
+  /** Something came in since the round began. */
+  #news = false;
   #nextTick = 0;
   #sliceStart = 0;
 
-  constructor(context: PeerContext, health: ChainHealth, events: { tick(): void; gone(peer: Peer): void }) {
+  constructor(context: PeerContext, health: ChainHealth, events: { gone(peer: Peer): void }) {
     this.#context = context;
     this.#health = health;
     this.#clock = context.clock;
@@ -48,6 +50,7 @@ export class MessageLoop {
 
   /** Something came in. */
   wake(): void {
+    this.#news = true;
     this.#awake?.();
   }
 
@@ -60,20 +63,17 @@ export class MessageLoop {
   async #run(): Promise<void> {
     while (!this.#stopped) {
       const more = await this.#round();
-      if (!more && !this.#everyoneDue) await this.#sleep();
+      if (!more && !this.#news && !this.#everyoneDue) await this.#sleep();
     }
   }
 
   async #round(): Promise<boolean> {
     const now = this.#clock.monotonic();
     const tick = now >= this.#nextTick;
-    if (tick) {
-      this.#nextTick = now + TICK;
-      this.#events.tick();
-      this.#health.tick();
-    }
+    if (tick) this.#nextTick = now + TICK;
     const everyone = tick || this.#everyoneDue;
     this.#everyoneDue = false;
+    this.#news = false;
     let more = false;
     for (const peer of shuffle([...this.#context.peers.values()], this.#context.random)) {
       if (this.#stopped) return false;

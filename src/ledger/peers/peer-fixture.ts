@@ -31,6 +31,7 @@ import { NODE_NETWORK, NODE_WITNESS } from "#protocol/wire/services.ts";
 import { V1Transport } from "#protocol/wire/transport-v1.ts";
 import { DEFAULT_PEER_OPTIONS, type PeerOptions } from "./options.ts";
 import { PeerManager } from "./peer-manager.ts";
+import type { SocketLayer } from "./socket.ts";
 import { tcpSockets } from "./tcp-sockets.ts";
 
 interface Cleanup {
@@ -60,6 +61,8 @@ export class TestClock implements Clock {
 }
 
 export interface NodeOptions {
+  /** The machine's own where left out. */
+  readonly sockets?: SocketLayer;
   /** The test's own where left out. */
   readonly clock?: Clock;
   readonly chain?: TestChainOptions;
@@ -112,7 +115,16 @@ export class TestNode {
         connect: [],
         ...options.peers,
       },
-      { chain, mempool, acceptor, clock, random, log, files: nodeDisk.files, sockets: tcpSockets },
+      {
+        chain,
+        mempool,
+        acceptor,
+        clock,
+        random,
+        log,
+        files: nodeDisk.files,
+        sockets: options.sockets ?? tcpSockets,
+      },
     );
     chain.updated.on(async (update) => {
       await acceptor.chainMoved(update);

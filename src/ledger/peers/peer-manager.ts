@@ -18,7 +18,7 @@ import { netClass } from "#protocol/wire/net-group.ts";
 import { NODE_NETWORK, NODE_WITNESS } from "#protocol/wire/services.ts";
 import type { AddressBook } from "./address-book.ts";
 import type { BanList } from "./ban-list.ts";
-import { ChainHealth } from "./chain-health.ts";
+import { ChainHealth, EXTRA_PEER_INTERVAL } from "./chain-health.ts";
 import type { TransactionAcceptor } from "./context.ts";
 import { describePeer } from "./describe-peer.ts";
 import { Inbound } from "./inbound.ts";
@@ -45,6 +45,7 @@ import { PeerParts } from "./peer-parts.ts";
 import { parseWhitebind, parseWhitelist } from "./permissions.ts";
 import type { Endpoint, SocketLayer } from "./socket.ts";
 import { parseSubnet, subnetContains } from "./subnet.ts";
+import { REBROADCAST_INTERVAL, REBROADCAST_SPREAD } from "./transaction-relay.ts";
 
 /** Milliseconds between two savings of the address book. */
 const SAVE_INTERVAL = 15 * 60_000;
@@ -70,8 +71,10 @@ export class PeerManager implements PeerControl {
   readonly #outbound: Outbound;
   readonly #health: ChainHealth;
   readonly #loop: MessageLoop;
+  readonly #sockets: SocketLayer;
   #active: boolean;
-  #nextSave: number;
+  /** Takes back what is to be done later. */
+  readonly #scheduled = new Set<() => void>();
   #saving: Promise<void> = Promise.resolve();
 
   /** Reads what was kept on disk. Nothing is opened before {@link start}. @throws Error for options or files that are wrong. */
@@ -112,6 +115,7 @@ export class PeerManager implements PeerControl {
     const whitebind = options.whitebind.map((text) => valid(parseWhitebind(text)));
     const isActive = (): boolean => this.#active;
     const { sockets } = dependencies;
+    this.#sockets = sockets;
     const shared = { context: parts, table: parts.table, sockets, isActive };
     this.#outbound = new Outbound({ whitelist, anchors: dependencies.anchors }, shared);
     const maxInbound = Math.max(0, options.maxConnections - this.#outbound.maxOutbound);
@@ -119,10 +123,8 @@ export class PeerManager implements PeerControl {
     this.#inbound = new Inbound({ whitelist, whitebind, maxInbound, port }, shared);
     this.#health = new ChainHealth(parts, this.#outbound);
     this.#loop = new MessageLoop(parts, this.#health, {
-      tick: () => this.#tick(),
       gone: (peer) => parts.forget(peer),
     });
-    this.#nextSave = parts.now() + SAVE_INTERVAL;
   }
 
   get subversion(): string {
@@ -158,11 +160,25 @@ export class PeerManager implements PeerControl {
     this.#addLocals();
     this.#loop.start();
     this.#outbound.start();
+    const { random, relay } = this.#parts;
+    this.#every(
+      () => EXTRA_PEER_INTERVAL,
+      () => this.#health.checkAll(),
+    );
+    this.#every(
+      () => SAVE_INTERVAL,
+      () => this.#save(),
+    );
+    this.#every(
+      () => REBROADCAST_INTERVAL + random.below(REBROADCAST_SPREAD),
+      () => relay.rebroadcast(),
+    );
   }
 
   /** Ends all connections and writes down what is worth keeping. */
   async stop(): Promise<void> {
     this.#active = false;
+    for (const cancel of this.#scheduled) cancel();
     const anchors = this.#outbound.anchors();
     await this.#outbound.stop();
     await this.#loop.stop();
@@ -378,6 +394,11 @@ export class PeerManager implements PeerControl {
   #addLocals(): void {
     const { locals, network, log } = this.#parts;
     const port = this.listening[0]?.port ?? this.options.port ?? network.p2pPort;
+    const everywhere = this.options.listen && this.options.bind.length === 0;
+    for (const host of everywhere && this.options.discover ? this.#sockets.interfaces() : []) {
+      const address = parseNetAddress(host);
+      if (address !== undefined) locals.add(new NodeEndpoint(address, port), LocalScore.INTERFACE);
+    }
     for (const text of this.options.externalIps) {
       const endpoint = parseEndpoint(text, port);
       if (endpoint === undefined) log.warn(`Cannot resolve -externalip address: '${text}'`);
@@ -385,10 +406,17 @@ export class PeerManager implements PeerControl {
     }
   }
 
-  #tick(): void {
-    this.#parts.relay.maybeRebroadcast();
-    if (this.#parts.now() < this.#nextSave) return;
-    this.#nextSave = this.#parts.now() + SAVE_INTERVAL;
+  /** Does something over and over, by the machine's time: mocked time does not move it, mockscheduler does. */
+  #every(delay: () => number, action: () => void): void {
+    const cancel = this.#parts.clock.after(delay(), () => {
+      this.#scheduled.delete(cancel);
+      this.#every(delay, action);
+      action();
+    });
+    this.#scheduled.add(cancel);
+  }
+
+  #save(): void {
     this.#saving = this.#saving
       .then(() => this.#files.saveBook(this.#parts.book))
       .catch((error: unknown) => this.#parts.log.error(`peers.dat could not be saved: ${String(error)}`));

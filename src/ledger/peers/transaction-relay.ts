@@ -23,20 +23,18 @@ const ANNOUNCE_MAX = 1_000;
 const FEEFILTER_INTERVAL = 10 * 60_000;
 /** A large change of our fee filter is told within this time. */
 const FEEFILTER_CHANGE_DELAY = 5 * 60_000;
-/** Milliseconds between attempts to announce what nobody has asked for yet. */
-const REBROADCAST_INTERVAL = 10 * 60_000;
-const REBROADCAST_SPREAD = 5 * 60_000;
+/** Milliseconds between attempts to announce what nobody has asked for yet, and what is added at random. */
+export const REBROADCAST_INTERVAL: number = 10 * 60_000;
+export const REBROADCAST_SPREAD: number = 5 * 60_000;
 
 export class TransactionRelay {
   readonly #context: PeerContext;
   readonly #rounder: FeeFilterRounder;
   #nextInbound = 0;
-  #nextRebroadcast: number;
 
   constructor(context: PeerContext) {
     this.#context = context;
     this.#rounder = new FeeFilterRounder(this.#minRelayRate, context.random);
-    this.#nextRebroadcast = this.#rebroadcastTime();
   }
 
   /** What a peer that wants transactions, or may want them later, starts with. */
@@ -69,10 +67,8 @@ export class TransactionRelay {
     peer.transactions?.known.insert(hash);
   }
 
-  /** Announces again, now and then, what nobody has asked for. */
-  maybeRebroadcast(): void {
-    if (this.#context.now() < this.#nextRebroadcast) return;
-    this.#nextRebroadcast = this.#rebroadcastTime();
+  /** Announces again what nobody has asked for. */
+  rebroadcast(): void {
     const { mempool } = this.#context;
     for (const txid of mempool.unbroadcast()) {
       const entry = mempool.get(txid);
@@ -151,10 +147,6 @@ export class TransactionRelay {
   get #minRelayRate(): number {
     const { fee, size } = this.#context.mempool.options.minRelayFee;
     return size === 0 ? 0 : Math.floor((fee * 1000) / size);
-  }
-
-  #rebroadcastTime(): number {
-    return this.#context.now() + REBROADCAST_INTERVAL + this.#context.random.below(REBROADCAST_SPREAD);
   }
 
   /** Whether it is time to announce. Peers that we trust wait for nothing. */
