@@ -6,7 +6,7 @@ import { encodeAddress, payToScriptHash, payToWitness } from "./address.ts";
 import { toAsm } from "./asm.ts";
 import { inferDescriptor, type ScriptKnowledge } from "./infer-descriptor.ts";
 import type { Network } from "./network.ts";
-import { OP_CHECKSIGADD, OP_NOP10 } from "./opcodes.ts";
+import { isOpSuccess, OP_CHECKSIGADD, OP_NOP10 } from "./opcodes.ts";
 import { classifyOutput, type OutputClass, type OutputType } from "./output-type.ts";
 import { isUnspendable, MAX_SCRIPT_ELEMENT_SIZE, ScriptReader } from "./script.ts";
 
@@ -87,20 +87,6 @@ function canWrap(script: Uint8Array, type: OutputType): boolean {
     if (opcode === OP_CHECKSIGADD || isOpSuccess(opcode)) return false;
   }
   return true;
-}
-
-/** BIP342: opcodes that make a tapscript succeed. */
-function isOpSuccess(opcode: number): boolean {
-  return (
-    opcode === 80 ||
-    opcode === 98 ||
-    (opcode >= 126 && opcode <= 129) ||
-    (opcode >= 131 && opcode <= 134) ||
-    (opcode >= 137 && opcode <= 138) ||
-    (opcode >= 141 && opcode <= 142) ||
-    (opcode >= 149 && opcode <= 153) ||
-    (opcode >= 187 && opcode <= 254)
-  );
 }
 
 /** Programs are not wrapped in P2WSH, and v0 takes compressed keys alone. */

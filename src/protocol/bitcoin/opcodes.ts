@@ -143,3 +143,17 @@ export function opcodeName(opcode: number): string {
   const name = NAMES[opcode - OP_NOP];
   return name === undefined ? "OP_UNKNOWN" : `OP_${name}`;
 }
+
+/** BIP342: whether an opcode makes every tapscript that holds it succeed, until a soft fork gives it a meaning. */
+export function isOpSuccess(opcode: number): boolean {
+  return (
+    opcode === 80 ||
+    opcode === 98 ||
+    (opcode >= 126 && opcode <= 129) ||
+    (opcode >= 131 && opcode <= 134) ||
+    (opcode >= 137 && opcode <= 138) ||
+    (opcode >= 141 && opcode <= 142) ||
+    (opcode >= 149 && opcode <= 153) ||
+    (opcode >= 187 && opcode <= 254)
+  );
+}

@@ -27,6 +27,14 @@ export interface TransactionOutput {
 
 /** Sequence number that switches off lock time and relative lock time. */
 export const SEQUENCE_FINAL = 0xffff_ffff;
+/** BIP68: an input whose sequence has this bit has no relative lock time. */
+export const SEQUENCE_LOCKTIME_DISABLE_FLAG = 0x8000_0000;
+/** BIP68: the relative lock time counts units of 512 seconds, not blocks. */
+export const SEQUENCE_LOCKTIME_TYPE_FLAG = 1 << 22;
+/** BIP68: the bits that hold the relative lock time. */
+export const SEQUENCE_LOCKTIME_MASK = 0xffff;
+/** BIP68: the power of two of those 512 seconds. */
+export const SEQUENCE_LOCKTIME_GRANULARITY = 9;
 
 export function hasWitness(tx: Transaction): boolean {
   return tx.inputs.some((input) => input.witness.length > 0);

@@ -14,6 +14,7 @@ import {
   OP_RETURN,
   OP_VERIFY,
 } from "#protocol/bitcoin/opcodes.ts";
+import { SEQUENCE_LOCKTIME_DISABLE_FLAG } from "#protocol/bitcoin/transaction.ts";
 import type { ScriptError } from "./script-error.ts";
 import {
   SCRIPT_VERIFY_CHECKLOCKTIMEVERIFY,
@@ -22,7 +23,6 @@ import {
   SCRIPT_VERIFY_MINIMALIF,
 } from "./script-flags.ts";
 import { castToBool, type OpcodeHandler, type ScriptMachine } from "./script-machine.ts";
-import { SEQUENCE_LOCKTIME_DISABLE_FLAG } from "./signature-checker.ts";
 
 /** ( condition -- ), whether it is executing or not. */
 function openConditional(machine: ScriptMachine, opcode: number): ScriptError | undefined {

@@ -9,14 +9,13 @@ import {
   segwitV0Sighash,
   taprootSighash,
 } from "#protocol/bitcoin/sighash.ts";
-import { SEQUENCE_FINAL } from "#protocol/bitcoin/transaction.ts";
+import {
+  SEQUENCE_FINAL,
+  SEQUENCE_LOCKTIME_DISABLE_FLAG,
+  SEQUENCE_LOCKTIME_MASK,
+  SEQUENCE_LOCKTIME_TYPE_FLAG,
+} from "#protocol/bitcoin/transaction.ts";
 import type { ScriptError } from "./script-error.ts";
-
-/** BIP68: an input with this bit has no relative lock time. */
-export const SEQUENCE_LOCKTIME_DISABLE_FLAG = 0x8000_0000;
-/** BIP68: the lock time counts units of 512 seconds, not blocks. */
-export const SEQUENCE_LOCKTIME_TYPE_FLAG = 1 << 22;
-export const SEQUENCE_LOCKTIME_MASK = 0xffff;
 
 /** Which rules a script is run and its signatures are hashed by (Core: SigVersion). */
 export const SIG_VERSIONS = ["base", "witness-v0", "taproot", "tapscript"] as const;

@@ -9,20 +9,6 @@ export const VALIDATION_WEIGHT_PER_SIGOP = 50;
 /** The budget beyond the bytes of the witness. */
 export const VALIDATION_WEIGHT_OFFSET = 50;
 
-/** Whether an opcode makes every tapscript that holds it succeed, until a soft fork gives it a meaning. */
-export function isOpSuccess(opcode: number): boolean {
-  return (
-    opcode === 80 ||
-    opcode === 98 ||
-    (opcode >= 126 && opcode <= 129) ||
-    (opcode >= 131 && opcode <= 134) ||
-    (opcode >= 137 && opcode <= 138) ||
-    (opcode >= 141 && opcode <= 142) ||
-    (opcode >= 149 && opcode <= 153) ||
-    (opcode >= 187 && opcode <= 254)
-  );
-}
-
 /**
  * One signature against one key (Core: EvalChecksigTapscript). An empty signature is false; any other that does
  * not hold ends the script. The order of the tests is consensus.

@@ -8,6 +8,13 @@
 import { isMoney } from "#protocol/bitcoin/amount.ts";
 import type { Prevouts } from "#protocol/bitcoin/prevouts.ts";
 import { LOCKTIME_THRESHOLD } from "#protocol/bitcoin/script.ts";
+import {
+  SEQUENCE_FINAL,
+  SEQUENCE_LOCKTIME_DISABLE_FLAG,
+  SEQUENCE_LOCKTIME_GRANULARITY,
+  SEQUENCE_LOCKTIME_MASK,
+  SEQUENCE_LOCKTIME_TYPE_FLAG,
+} from "#protocol/bitcoin/transaction.ts";
 import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
 import type { HeaderContext } from "./header-context.ts";
 import { COINBASE_MATURITY } from "./limits.ts";
@@ -20,14 +27,6 @@ export const MISSING_COIN = -1;
 export function coinOrigin(height: number, coinbase: boolean): number {
   return height * 2 + (coinbase ? 1 : 0);
 }
-
-export const SEQUENCE_FINAL = 0xffff_ffff;
-/** BIP68: an input whose sequence has this bit is free of it. */
-const SEQUENCE_DISABLE = 0x8000_0000;
-/** BIP68: the lock counts units of 512 seconds, not blocks. */
-const SEQUENCE_TYPE = 0x40_0000;
-const SEQUENCE_MASK = 0xffff;
-const SEQUENCE_GRANULARITY = 9;
 
 /**
  * Whether the inputs exist, are mature, and cover the outputs (Core: `CheckTxInputs`). The transaction has
@@ -131,14 +130,14 @@ export function sequenceLocks(
   let maxInputHeight = 0;
   for (let input = first; input < end; input++) {
     const sequence = table.sequence(input);
-    if (sequence >= SEQUENCE_DISABLE) continue;
+    if (sequence >= SEQUENCE_LOCKTIME_DISABLE_FLAG) continue;
     const coinHeight = origins[input]! >>> 1;
     if (coinHeight > maxInputHeight && coinHeight <= prev.height) maxInputHeight = coinHeight;
-    const span = sequence & SEQUENCE_MASK;
-    if ((sequence & SEQUENCE_TYPE) !== 0) {
+    const span = sequence & SEQUENCE_LOCKTIME_MASK;
+    if ((sequence & SEQUENCE_LOCKTIME_TYPE_FLAG) !== 0) {
       // Counted from the median time past before the block that made the coin.
       const start = prev.ancestor(Math.max(coinHeight - 1, 0))!.medianTimePast();
-      time = Math.max(time, start + span * 2 ** SEQUENCE_GRANULARITY - 1);
+      time = Math.max(time, start + span * 2 ** SEQUENCE_LOCKTIME_GRANULARITY - 1);
     } else {
       height = Math.max(height, coinHeight + span - 1);
     }

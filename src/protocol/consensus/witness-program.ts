@@ -23,7 +23,7 @@ import {
 import { castToBool, ScriptMachine } from "./script-machine.ts";
 import type { ExecutionData, SignatureChecker, SigVersion } from "./signature-checker.ts";
 import { isControlBlockSize, isTaprootCommitment, TAPROOT_LEAF_MASK } from "./taproot.ts";
-import { isOpSuccess, VALIDATION_WEIGHT_OFFSET } from "./tapscript.ts";
+import { VALIDATION_WEIGHT_OFFSET } from "./tapscript.ts";
 
 /** What scripts outside taproot start from. */
 export function emptyExecution(): ExecutionData {
@@ -149,7 +149,7 @@ function findOpSuccess(script: Uint8Array): boolean | "BAD_OPCODE" {
   const reader = new ScriptReader(script);
   while (reader.more) {
     if (!reader.next()) return "BAD_OPCODE";
-    if (isOpSuccess(reader.opcode)) return true;
+    if (op.isOpSuccess(reader.opcode)) return true;
   }
   return false;
 }
