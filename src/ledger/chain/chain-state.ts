@@ -372,14 +372,19 @@ export class ChainState {
   }
 
   /**
-   * Blocks that were written but not yet indexed when the program ended stand beyond the known end of the last file:
-   * they are stored again where they are, before anything is written over them.
+   * Blocks that were written but not yet indexed when the program ended stand beyond the known end of the last file,
+   * and in files after it: they are stored again where they are, before anything is written over them.
    */
   async #takeTail(): Promise<void> {
     const blocks = new BlockImport({ ...this.#importTarget(), activate: async () => {} });
     const { files } = this.#parts;
-    const path = blockFilePath(this.#options, files.lastFile);
-    await blocks.importOwn(files.scanTail(), path);
+    const disk = this.#dependencies.disk.files;
+    let scanner = files.scanTail();
+    for (let number = files.lastFile; ; scanner = files.scan(++number)) {
+      const path = blockFilePath(this.#options, number);
+      if ((await disk.stat(path)) === undefined) break;
+      await blocks.importOwn(scanner, path);
+    }
     if (blocks.loaded > 0) this.#parts.log.info(`Found ${blocks.loaded} blocks that were not indexed yet`);
   }
 

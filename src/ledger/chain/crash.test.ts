@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { SeededRandom } from "#base/lib/random.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
 import { regtest } from "#protocol/bitcoin/networks.ts";
+import type { Transaction } from "#protocol/bitcoin/transaction.ts";
 import {
   buildBlock,
   buildChain,
@@ -114,6 +115,30 @@ test("blocks that a killed program left unsynced are safe once they are indexed"
     assert.equal(chain.tip.height, height);
     await chain.close();
   }
+});
+
+test("a killed program loses no block that it had taken, however many files they fill", async () => {
+  const blocks: TestBlock[] = [];
+  for (let i = 0; i < 40; i++) {
+    const coinbase = (tx: Transaction): void => {
+      tx.outputs.push({ value: 0, script: new Uint8Array(10_000).fill(0x51) });
+    };
+    blocks.push(buildBlock(network, blocks.at(-1) ?? genesis, { coinbase }));
+  }
+  const disk = new FaultWorld();
+  const first = await openTestChain("/data", { disk, fastPrune: true });
+  await first.submitAll(blocks);
+  const killed = disk.kill();
+  const second = await openTestChain("/data", { disk: killed, fastPrune: true });
+  await second.chain.importBlocks();
+  assert.equal(second.chain.tip.height, 40);
+  await second.chain.flush();
+  const { chain } = await openTestChain("/data", {
+    ...CHOSEN,
+    disk: killed.powerCut(new SeededRandom(1)),
+  });
+  assert.equal(chain.tip.height, 40);
+  await chain.close();
 });
 
 test("a full disk ends in a clean stop with its reason, and what was written stays", async () => {
