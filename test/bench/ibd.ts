@@ -124,7 +124,8 @@ function checkSignatures(jobs: Uint8Array, count: number): number {
 function describe(result: IbdRun): string {
   return (
     `${result.wallSeconds.toFixed(1)} s wall, ${result.cpuSeconds.toFixed(1)} s CPU, ` +
-    `peak RSS ${result.peakRssMb.toFixed(0)} MB (aim 500), event loop held ${result.longestBlockMs.toFixed(0)} ms (aim 100)`
+    `peak RSS ${result.peakRssMb.toFixed(0)} MB (aim 500), event loop held ${result.longestBlockMs.toFixed(0)} ms ` +
+    `(aim 100; ${result.longestTurnMs.toFixed(0)} ms of CPU)`
   );
 }
 
