@@ -43,6 +43,7 @@ import { CLIENT_VERSION, PROTOCOL_VERSION, VERSION } from "#node/config/version.
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { VersionbitsCache } from "#protocol/consensus/versionbits.ts";
 import { feeRatePerKvb } from "#protocol/policy/fee-rate.ts";
+import { firstFailure } from "./first-failure.ts";
 import { importPaths } from "./import-paths.ts";
 import { NodeClock } from "./node-clock.ts";
 import { Notifier } from "./notify.ts";
@@ -79,7 +80,8 @@ export async function startNode(
   try {
     return await assemble({ settings, network, folder, stopping, show, stack });
   } catch (error) {
-    await stack.disposeAsync();
+    // What fails while closing must not hide why.
+    await stack.disposeAsync().catch(() => {});
     throw error;
   }
 }
@@ -223,8 +225,8 @@ async function assemble({
       log.info("Shutdown in progress...");
       // Calls that run are answered before what they work with is closed.
       await rpc?.drain();
-      await stack.disposeAsync();
-      return error;
+      const failure = await stack.disposeAsync().then(() => undefined, firstFailure);
+      return error ?? failure;
     }),
     stop(error) {
       if (error !== undefined) log.error(error.stack ?? error.message);

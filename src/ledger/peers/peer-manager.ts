@@ -184,9 +184,9 @@ export class PeerManager implements PeerControl {
     await this.#loop.stop();
     for (const peer of [...this.#parts.table.peers.values()]) this.#parts.forget(peer);
     await this.#inbound.stop();
+    this.#save();
     await this.#saving;
-    await this.#files.saveBook(this.#parts.book);
-    if (this.#outbound.automatic) await this.#files.saveAnchors(anchors);
+    if (this.#outbound.automatic) await this.#attempt("anchors.dat", this.#files.saveAnchors(anchors));
   }
 
   /** To be called for every move of the tip, under the chain-state lock, after the mempool followed it. */
@@ -417,9 +417,16 @@ export class PeerManager implements PeerControl {
   }
 
   #save(): void {
-    this.#saving = this.#saving
-      .then(() => this.#files.saveBook(this.#parts.book))
-      .catch((error: unknown) => this.#parts.log.error(`peers.dat could not be saved: ${String(error)}`));
+    this.#saving = this.#saving.then(() =>
+      this.#attempt("peers.dat", this.#files.saveBook(this.#parts.book)),
+    );
+  }
+
+  /** A full disk is no reason to stop here: what was to be saved can be learned again. */
+  async #attempt(name: string, saving: Promise<void>): Promise<void> {
+    await saving.catch((error: unknown) =>
+      this.#parts.log.error(`${name} could not be saved: ${String(error)}`),
+    );
   }
 }
 
