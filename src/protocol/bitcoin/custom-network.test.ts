@@ -90,7 +90,7 @@ test("every field is taken over", () => {
         enforceBip94: true,
       },
       subsidy: { initial: 1000, halvingInterval: 500 },
-      heights: { bip34: 2, bip65: 3, bip66: 4, csv: 5, segwit: 6 },
+      heights: { bip34: 2, bip65: 3, bip66: 4, csv: 5, segwit: 6, minBip9Warning: 7 },
       deployments: {
         testdummy: { bit: 7, startTime: 10, timeout: 20, minActivationHeight: 30, period: 12, threshold: 9 },
         taproot: "never",
@@ -136,6 +136,7 @@ test("every field is taken over", () => {
       segwitHeight: 6,
       scriptFlagExceptions: {},
       bip30Exceptions: {},
+      minBip9WarningHeight: 7,
       deployments: {
         testdummy: { bit: 7, startTime: 10, timeout: 20, minActivationHeight: 30, period: 12, threshold: 9 },
         taproot: {

@@ -149,6 +149,7 @@ function readConsensus(fields: JsonFields): ConsensusRules {
     scriptFlagExceptions: {},
     bip30Exceptions: {},
     deployments: readDeployments(fields.object("deployments"), powTargetTimespan / powTargetSpacing),
+    minBip9WarningHeight: heights.integer("minBip9Warning", 0, MAX_HEIGHT, 0),
     signetChallenge: challenge,
   };
   if (/^0+$/.test(rules.powLimit)) pow.fail("limit", "must not be zero");

@@ -3,7 +3,7 @@
  * The known networks stand in networks.ts.
  */
 export interface Network {
-  /** `main`, `test4`, `signet`, `regtest`, or a custom name; Core's `chain` in getblockchaininfo. */
+  /** `main`, `test` (testnet3), `testnet4`, `signet`, `regtest`, or a custom name; Core's `chain` in getblockchaininfo. */
   readonly name: string;
   /** Folder under the data directory, empty for main. */
   readonly folder: string;
@@ -16,15 +16,15 @@ export interface Network {
   readonly genesis: Uint8Array;
   readonly addresses: AddressPrefixes;
   readonly consensus: ConsensusRules;
-  /** DNS seeds; ours never queries them unless told to. */
+  /** Host names that lead to the addresses of some nodes, asked where few are known, unless `-dnsseed=0`. */
   readonly dnsSeeds: readonly string[];
   /** Chains with less total work than this are not stored (hex, 32 bytes big-endian, as Core prints it). */
   readonly minimumChainWork: string;
   /** Block up to which scripts are assumed valid (display order hex), or undefined. */
   readonly assumeValid: string | undefined;
-  /** Blocks after which Core prunes first, and the size guesses of Core; informational. */
+  /** As on regtest: the RPCs that set clocks and open connections for tests answer, and `-blockversion` counts. */
   readonly mineBlocksOnDemand: boolean;
-  /** Non-standard transactions are relayed by default (regtest no longer does in Core v31; custom networks may). */
+  /** What `-acceptnonstdtxn` is unless given: relay transactions that break policy. No network of Core's does. */
   readonly acceptNonStandard: boolean;
 }
 
@@ -53,17 +53,19 @@ export interface ConsensusRules {
   readonly initialSubsidy: number;
   /** Heights from which the buried deployments hold. */
   readonly bip34Height: number;
-  /** Hash of the block at bip34Height in display order, or empty: with it BIP30 is skipped until 1,983,702. */
+  /** Hash of the block at bip34Height in display order, or empty: on its chain BIP30 is not checked until 1,983,702. */
   readonly bip34Hash: string;
   readonly bip65Height: number;
   readonly bip66Height: number;
   readonly csvHeight: number;
   readonly segwitHeight: number;
-  /** Block from which BIP16 may be broken once, and the like: script flags by block hash (display order). */
+  /** Blocks that break BIP16 or taproot, by hash (display order): the script flags that hold in them instead. */
   readonly scriptFlagExceptions: Readonly<Record<string, number>>;
   /** Blocks (display hash) that may overwrite unspent coinbases: BIP30's two exceptions, by height. */
   readonly bip30Exceptions: Readonly<Record<number, string>>;
   readonly deployments: Readonly<Record<string, VersionbitsDeployment>>;
+  /** Height below which signals are those of known deployments, and no warning's cause (Core: MinBIP9WarningHeight). */
+  readonly minBip9WarningHeight: number;
   /** Signet's challenge script in hex, or undefined where blocks need no signature. */
   readonly signetChallenge: string | undefined;
 }

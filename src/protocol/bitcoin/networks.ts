@@ -48,6 +48,7 @@ const COMMON = {
   bip34Hash: "",
   scriptFlagExceptions: {},
   bip30Exceptions: {},
+  minBip9WarningHeight: 0,
   signetChallenge: undefined,
 } as const;
 
@@ -109,6 +110,8 @@ export const main: Network = {
         threshold: 1815,
       },
     },
+    // Taproot's activation and one period.
+    minBip9WarningHeight: 711_648,
   },
   dnsSeeds: [
     "seed.bitcoin.sipa.be.",
@@ -169,6 +172,8 @@ export const testnet3: Network = {
         threshold: 1512,
       },
     },
+    // Taproot's activation and one period.
+    minBip9WarningHeight: 2_013_984,
   },
   dnsSeeds: [
     "testnet-seed.bitcoin.jonasschnelli.ch.",

@@ -175,7 +175,7 @@ export class VersionbitsCache {
     let counts = this.#unknownCounts.get(key);
     if (counts !== undefined) return counts;
     counts = new Uint32Array(VERSIONBITS_COUNT);
-    const from = WARNING_START[this.network.name] ?? 0;
+    const from = this.network.consensus.minBip9WarningHeight;
     let node: HeaderContext | null = last;
     let known: number | undefined;
     for (let i = 0; i < period && node !== null && node.height >= from; i++, node = node.prev) {
@@ -189,9 +189,6 @@ export class VersionbitsCache {
     return counts;
   }
 }
-
-/** Heights below which signals are those of taproot and what came before (Core: MinBIP9WarningHeight). */
-const WARNING_START: Readonly<Record<string, number>> = { main: 711_648, test: 2_013_984 };
 
 function usesVersionbits(version: number): boolean {
   return (version & TOP_MASK) >>> 0 === TOP_BITS;
