@@ -5,6 +5,7 @@ import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
 import { txidAt } from "#protocol/bitcoin/txid.ts";
 import { enforcesBip30 } from "#protocol/consensus/bip30.ts";
 import { isActiveAt, scriptFlagsFor } from "#protocol/consensus/deployments.ts";
+import type { HeaderContext } from "#protocol/consensus/header-context.ts";
 import { MAX_BLOCK_SIGOPS_COST } from "#protocol/consensus/limits.ts";
 import { type Rejection, reject } from "#protocol/consensus/rejection.ts";
 import { txSigOpCost } from "#protocol/consensus/sigops.ts";
@@ -20,15 +21,17 @@ import {
 import type { ChainParts } from "./chain-parts.ts";
 import type { HashedBlock } from "./chain-update.ts";
 import { type CoinCache, NO_COIN } from "./coins.ts";
-import type { HeaderNode } from "./header-node.ts";
 import { type BlockScripts, scriptRejection } from "./script-checks.ts";
 import { Slices } from "./slices.ts";
 import { UndoBuilder } from "./undo.ts";
 
+/** What connecting works with. */
+export type ConnectParts = Pick<ChainParts, "network" | "coins" | "scripts">;
+
 /** A block to be connected to `prev`, the block whose coins the cache holds. */
 export interface ConnectRequest extends HashedBlock {
   readonly hash: Uint8Array;
-  readonly prev: HeaderNode;
+  readonly prev: HeaderContext;
   /** False where scripts are assumed valid. */
   readonly checkScripts: boolean;
   /** What may be done while other threads check scripts: fetching the next block's coins. */
@@ -51,7 +54,7 @@ const ROWS_PER_SLICE = 1500;
  * Scripts come last: of several faults Core names one that needs no script first, as it does when it checks
  * scripts on several threads.
  */
-export async function connectBlock(parts: ChainParts, request: ConnectRequest): Promise<ConnectResult> {
+export async function connectBlock(parts: ConnectParts, request: ConnectRequest): Promise<ConnectResult> {
   const { network, coins } = parts;
   const { block, hashes, prev } = request;
   const { txs } = block;
@@ -77,7 +80,7 @@ export async function connectBlock(parts: ChainParts, request: ConnectRequest): 
 }
 
 /** BIP30: whether an output of the block exists unspent. */
-async function findRepeat(parts: ChainParts, request: ConnectRequest): Promise<Rejection | undefined> {
+async function findRepeat(parts: ConnectParts, request: ConnectRequest): Promise<Rejection | undefined> {
   const { network, coins } = parts;
   const { block, hashes, prev } = request;
   // Where every coinbase since block 1 names its height no two are equal, nor two of what descends from them.
@@ -97,7 +100,7 @@ async function findRepeat(parts: ChainParts, request: ConnectRequest): Promise<R
 /** The walk over a block's transactions: spends, adds, and adds up. No object is made for a transaction or input. */
 class Spending {
   readonly undo: UndoBuilder;
-  readonly #parts: ChainParts;
+  readonly #parts: ConnectParts;
   readonly #request: ConnectRequest;
   readonly #flags: number;
   readonly #scripts: BlockScripts | undefined;
@@ -109,7 +112,12 @@ class Spending {
   #fees = 0;
   #sigOpCost = 0;
 
-  constructor(parts: ChainParts, request: ConnectRequest, flags: number, scripts: BlockScripts | undefined) {
+  constructor(
+    parts: ConnectParts,
+    request: ConnectRequest,
+    flags: number,
+    scripts: BlockScripts | undefined,
+  ) {
     const { txs } = request.block;
     this.#parts = parts;
     this.#request = request;
