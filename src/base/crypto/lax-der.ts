@@ -77,8 +77,14 @@ function readInteger(sig: Uint8Array, start: number): boolean {
   return true;
 }
 
-/** Copies an integer without its leading zeros into the 32 bytes at `at`; false when it is longer. */
-function copyInteger(sig: Uint8Array, start: number, length: number, out: Uint8Array, at: number): boolean {
+/** Copies a big-endian integer without its leading zeros into the 32 bytes at `at`; false when it is longer. */
+export function copyInteger(
+  sig: Uint8Array,
+  start: number,
+  length: number,
+  out: Uint8Array,
+  at: number,
+): boolean {
   let from = start;
   const end = start + length;
   while (from < end && sig[from] === 0) from++;
