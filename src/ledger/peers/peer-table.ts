@@ -72,7 +72,8 @@ export class PeerTable {
       connectedAt: now(),
     });
     this.peers.set(id, peer);
-    this.#wake();
+    // An outbound peer is to hear from us at once.
+    this.#context.wake();
     return peer;
   }
 

@@ -52,14 +52,18 @@ export class TransactionRelay {
 
   /** Announces a transaction of the mempool to everyone who may not know it, each in its time. */
   broadcast(txid: Txid, wtxid: Wtxid): void {
+    let urgent = false;
     for (const peer of this.#context.peers.values()) {
       const state = peer.transactions;
       // Before the handshake is over nothing is queued: it would leave at once, without its random delay.
       if (state === undefined || state.nextSend === 0) continue;
       const hash = peer.wtxidRelay ? wtxid : txid;
-      if (!state.known.has(hash)) state.toSend.add(hashKey(hash));
+      if (state.known.has(hash)) continue;
+      state.toSend.add(hashKey(hash));
+      // Others wait for their time anyway.
+      if (peer.has(Permission.NO_BAN)) urgent = true;
     }
-    this.#context.wake();
+    if (urgent) this.#context.wake();
   }
 
   /** The peer has it: it announced or sent it. */

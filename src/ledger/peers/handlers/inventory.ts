@@ -10,7 +10,7 @@ import { refusesTransactions } from "./handshake.ts";
 function announced(context: PeerContext, peer: Peer, entries: readonly Inventory[]): void {
   const { chain, blocks, log } = context;
   const refuses = refusesTransactions(context, peer);
-  const downloading = !chain.isInitialBlockDownload();
+  const synced = !chain.isInitialBlockDownload();
   const now = context.now();
   let unknownBlock: Uint8Array | undefined;
   for (const entry of entries) {
@@ -31,7 +31,7 @@ function announced(context: PeerContext, peer: Peer, entries: readonly Inventory
         return;
       }
       context.relay.markKnown(peer, hash);
-      if (!downloading) continue;
+      if (!synced) continue;
       const have = context.download.announced(peer.id, { hash, isWtxid: type === InvType.WTX }, now);
       log.debug(
         "net",
