@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { sign, signRecoverable } from "tiny-secp256k1";
 import { concatBytes, hex, toHex } from "#base/lib/bytes.ts";
 import { SeededRandom } from "#base/lib/random.ts";
@@ -21,6 +22,8 @@ import { encodeDer, isLowS, parseLaxDer } from "./lax-der.ts";
 import { verifier } from "./secp256k1.ts";
 import { sha256d, taggedHash } from "./sha256.ts";
 
+/** The prime of the field that coordinates are in. */
+const FIELD_PRIME = "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f";
 const ORDER = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
 /** The two keys and the message of Core's key_tests.cpp. */
 const SECRET1 = hex("12b004fff7f4b69ef8650e767f18f11ede158148b425660723b9f9a66e61f747");
@@ -158,6 +161,38 @@ describe("keys", () => {
     assert.equal(isValidXOnlyKey(hex(`${"00".repeat(31)}05`)), false);
     assert.equal(isValidXOnlyKey(new Uint8Array(32).fill(0xff)), false);
     assert.equal(isValidXOnlyKey(key), false);
+  });
+
+  test("noble finds the same points, in more bad keys than a leak would survive", () => {
+    const random = new SeededRandom(22);
+    const { Point } = secp256k1;
+    const edges = ["00", "01", "02", "2d", "2e", "2f", "30"].map(
+      (end) => `${FIELD_PRIME.slice(0, -2)}${end}`,
+    );
+    let bad = 0;
+    for (let i = 0; bad < 4000; i++) {
+      const x = i < edges.length ? hex(edges[i]!) : random.fill(new Uint8Array(32));
+      const valid = isValidXOnlyKey(x);
+      if (!valid) bad++;
+      if (i > 200) continue;
+      const key = concatBytes(Uint8Array.of(2 + (i & 1)), x);
+      let long: Uint8Array | undefined;
+      try {
+        long = Point.fromBytes(key).toBytes(false);
+      } catch {
+        // No point has this x.
+      }
+      assert.equal(valid, long !== undefined, toHex(x));
+      assert.equal(isValidPublicKey(key), valid);
+      assert.deepEqual(uncompressedPublicKey(key), long);
+      if (long === undefined) continue;
+      assert.ok(isValidPublicKey(long));
+      long[64] = long[64]! ^ 1;
+      assert.equal(isValidPublicKey(long), false);
+      long.fill(0xff, 33);
+      assert.equal(isValidPublicKey(long), false, "y is not below the prime");
+    }
+    assert.ok(isValidPublicKey(publicKeyOf(SECRET1)));
   });
 
   test("BIP341: the tweaked secret is that of the tweaked key", () => {

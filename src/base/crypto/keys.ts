@@ -1,9 +1,12 @@
 /**
- * The signing side of secp256k1, through noble: keys, signatures as Core makes them, and tweaks. Checking for
- * consensus is in secp256k1.ts. Secrets are 32 bytes big-endian in 1 … n − 1.
+ * Keys of secp256k1, signatures as Core makes them, and tweaks: through noble, but for points that are only
+ * tested or unpacked, which getblock and old coins ask for by the thousand. Those go through libsecp256k1 in
+ * WebAssembly, by calls that never throw in it (see tiny-backend.ts). Checking for consensus is in secp256k1.ts.
+ * Secrets are 32 bytes big-endian in 1 … n − 1.
  */
 import { schnorr, secp256k1 } from "@noble/curves/secp256k1.js";
 import { bytesToNumberBE } from "@noble/curves/utils.js";
+import { isPoint, isXOnlyPoint, pointCompress } from "tiny-secp256k1";
 import { encodeDer } from "./lax-der.ts";
 import { plainPublicKey } from "./public-key-form.ts";
 
@@ -29,32 +32,26 @@ export function xOnlyPublicKeyOf(secret: Uint8Array): Uint8Array {
 
 /** Whether it is a point in a form that consensus takes, hybrid ones too: Core's `CPubKey::IsFullyValid`. */
 export function isValidPublicKey(bytes: Uint8Array): boolean {
-  return pointOf(bytes) !== undefined;
+  return validPlainKey(bytes) !== undefined;
 }
 
 /** Whether 32 bytes are the x of a point: Core's `XOnlyPubKey::IsFullyValid`. */
 export function isValidXOnlyKey(bytes: Uint8Array): boolean {
-  return bytes.length === 32 && liftX(bytes) !== undefined;
+  return isXOnlyPoint(bytes);
 }
 
 /** The same key in 65 bytes; `undefined` where it is not valid. Core's `CPubKey::Decompress`. */
 export function uncompressedPublicKey(bytes: Uint8Array): Uint8Array | undefined {
-  return pointOf(bytes)?.toBytes(false);
+  const plain = validPlainKey(bytes);
+  return plain === undefined ? undefined : pointCompress(plain, false);
 }
 
-type CurvePoint = InstanceType<typeof Point>;
-
-function pointOf(bytes: Uint8Array): CurvePoint | undefined {
-  const plain = bytes.length === 0 ? undefined : plainPublicKey(bytes);
-  if (plain === undefined) return undefined;
-  try {
-    return Point.fromBytes(plain);
-  } catch {
-    return undefined;
-  }
+function validPlainKey(bytes: Uint8Array): Uint8Array | undefined {
+  const plain = plainPublicKey(bytes);
+  return plain !== undefined && isPoint(plain) ? plain : undefined;
 }
 
-function liftX(bytes: Uint8Array): CurvePoint | undefined {
+function liftX(bytes: Uint8Array): InstanceType<typeof Point> | undefined {
   try {
     return schnorr.utils.lift_x(bytesToNumberBE(bytes));
   } catch {
