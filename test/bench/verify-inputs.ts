@@ -1,5 +1,5 @@
 /**
- * What verifying a block's inputs costs beside the signature checks: `node test/bench/verify-inputs.ts [kind] [bare]`.
+ * What verifying a block's inputs costs beside the signature checks: `npm run bench -- verify-inputs [kind] [bare]`.
  * Prints microseconds a spend with signatures that are not checked, and with all checks (not with `bare`).
  */
 import { schnorr, secp256k1 } from "@noble/curves/secp256k1.js";
@@ -21,13 +21,17 @@ import { encodeTransaction, type Transaction } from "#protocol/bitcoin/transacti
 import { parseTx, parseTxs, type TxTable } from "#protocol/bitcoin/tx-table.ts";
 import { InputVerifier } from "#protocol/consensus/verify-inputs.ts";
 
+export const name = "verify-inputs: µs a spend by the kind of its output, one core";
+
 const TXS = 2_000;
 const ROUNDS = 15;
 /** Rounds before, while the code is compiled. */
 const WARM_UP = 15;
 const FLAGS = 0x20e15;
 
-type Kind = "p2wpkh" | "p2pkh" | "p2sh-p2wpkh" | "p2tr" | "p2pk";
+const KINDS = ["p2wpkh", "p2sh-p2wpkh", "p2pkh", "p2tr", "p2pk"] as const;
+
+type Kind = (typeof KINDS)[number];
 
 interface Key {
   readonly secret: Uint8Array;
@@ -123,14 +127,18 @@ function measure(
   return times.sort((a, b) => a - b)[ROUNDS >> 1]!;
 }
 
-console.log(
-  `${TXS} transactions of one input and two outputs; ${verifier.name}; µs a spend (median of ${ROUNDS})`,
-);
-const wanted = process.argv[2];
-for (const kind of ["p2wpkh", "p2sh-p2wpkh", "p2pkh", "p2tr", "p2pk"] as const) {
-  if (wanted !== undefined && wanted !== kind) continue;
-  const made = block(kind);
-  const without = measure(kind, made, accepting);
-  const all = process.argv[3] === "bare" ? 0 : measure(kind, made, verifier);
-  console.log(`${kind.padEnd(12)} without signatures ${without.toFixed(2)}, with ${all.toFixed(2)}`);
+/** Prints a line a kind; `args`: one kind or all, and `bare` to leave the signature checks out. */
+export function run(args: readonly string[] = []): void {
+  console.log(
+    `${TXS} transactions of one input and two outputs; ${verifier.name}; µs a spend (median of ${ROUNDS})`,
+  );
+  const bare = args.includes("bare");
+  const wanted = args.find((arg) => arg !== "bare");
+  for (const kind of KINDS) {
+    if (wanted !== undefined && wanted !== kind) continue;
+    const made = block(kind);
+    const without = measure(kind, made, accepting).toFixed(2);
+    const checks = bare ? "" : `, with ${measure(kind, made, verifier).toFixed(2)}`;
+    console.log(`${kind.padEnd(12)} without signatures ${without}${checks}`);
+  }
 }
