@@ -183,6 +183,17 @@ test("getchaintips names each branch by what is known of it", async (t) => {
   assert.ok(node.isValid(BlockStatus.VALID_SCRIPTS));
 });
 
+test("a closed chain takes nothing more, and can be closed again", async () => {
+  const { chain, submit, fatal } = await openTestChain(temporaryDirectory());
+  const blocks = buildChain(network, genesis, 2);
+  const closing = chain.close();
+  await chain.importBlocks();
+  await assert.rejects(submit(blocks[0]!), /the chain is closed/);
+  await closing;
+  await chain.close();
+  assert.deepEqual(fatal, []);
+});
+
 test("the node stops at a height when told", async (t) => {
   const { chain, submit } = await openTestChain(temporaryDirectory(), { stopAtHeight: 5 });
   t.after(() => chain.close());

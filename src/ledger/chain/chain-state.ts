@@ -37,6 +37,9 @@ import { verifyChain } from "./verify-chain.ts";
 
 export type { AcceptedBlock, ChainDependencies, ChainOptions, ChainTip };
 
+/** Why calls are refused after the end. */
+const CLOSED = new Error("the chain is closed");
+
 /** What became of headers. */
 export interface HeadersVerdict {
   /** The last header that is in the tree now (the last before the refused one, with `rejection`). */
@@ -84,6 +87,7 @@ export class ChainState {
   /** The files are still to be gone through (-reindex). */
   #reindexing: boolean;
   #failure: Error | undefined;
+  #closed: Promise<void> | undefined;
   /** -stopatheight was reached, or it is being closed: no further block is connected. */
   #stopped = false;
 
@@ -284,10 +288,14 @@ export class ChainState {
     const target = this.#importTarget();
     try {
       if (this.#reindexing) await this.#reindex(new BlockImport(target));
+      const blocks = new BlockImport(target);
       for (const path of paths) {
-        for (const file of await blockFilesAt(files, path)) await this.#importFile(target, file);
+        for (const file of await blockFilesAt(files, path)) await this.#importFile(blocks, file);
       }
       await this.#activate();
+    } catch (error) {
+      // Whoever closes the chain needs no import.
+      if (error !== CLOSED) throw error;
     } finally {
       this.#download.importing = false;
     }
@@ -303,12 +311,12 @@ export class ChainState {
     };
   }
 
-  async #importFile(target: ImportTarget, path: string): Promise<void> {
+  async #importFile(blocks: BlockImport, path: string): Promise<void> {
     const { log } = this.#parts;
     log.info(`Importing blocks file ${path}...`);
-    const blocks = new BlockImport(target);
+    const before = blocks.loaded;
     await blocks.importFile(path);
-    log.info(`Loaded ${blocks.loaded} blocks from external file`);
+    log.info(`Loaded ${blocks.loaded - before} blocks from external file`);
   }
 
   async #reindex(blocks: BlockImport): Promise<void> {
@@ -355,20 +363,23 @@ export class ChainState {
   }
 
   /** Writes everything out, unless the chain has failed, and lets go of the directory. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#stopped = true;
-    await this.lock.run(async () => {
-      const { scripts, files, index, coinDatabase } = this.#parts;
-      try {
-        if (this.#failure === undefined) await this.#guarded(() => flushChain(this.#parts, "always", true));
-      } finally {
-        this.#failure ??= new Error("the chain is closed");
-        await scripts.close();
-        await files.close();
-        await index.close();
-        await coinDatabase.close();
-      }
-    });
+    this.#closed ??= this.lock.run(() => this.#close());
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const { scripts, files, index, coinDatabase } = this.#parts;
+    try {
+      if (this.#failure === undefined) await this.#guarded(() => flushChain(this.#parts, "always", true));
+    } finally {
+      this.#failure ??= CLOSED;
+      await scripts.close();
+      await files.close();
+      await index.close();
+      await coinDatabase.close();
+    }
   }
 
   /**

@@ -263,6 +263,27 @@ test("a witness that does not fit its commitment is a mutation too", async (t) =
   assert.equal(await world.submit(block), undefined);
 });
 
+test("witnesses are verified alike on every thread", async () => {
+  const count = 300;
+  const outputs = Array.from({ length: count }, (_, i) => ({ value: 1000 + i, script: witnessTrue() }));
+  const tx = spend(coinbaseOf(1), 0, outputs);
+  const spends = outputs.map(({ value }, index) => {
+    const witnessed = spend(txidOf(tx), index, [value]);
+    witnessed.inputs[0]!.witness = [TRUE_SCRIPT];
+    return witnessed;
+  });
+  const good = buildBlock(network, tip, { txs: [tx, ...spends] });
+  spends[207]!.inputs[0]!.witness = [Uint8Array.of(0x52)];
+  const bad = buildBlock(network, tip, { txs: [tx, ...spends] });
+  for (const par of [1, 3]) {
+    const world = await trunkChain(temporaryDirectory(), { par });
+    assert.equal(await world.submit(bad), "block-script-verify-flag-failed (Witness program hash mismatch)");
+    assert.match(world.verdicts.at(-1)!.rejection!.debug, /^input 0 of .*:207$/);
+    assert.equal(await world.submit(good), undefined);
+    await world.chain.close();
+  }
+});
+
 /** P2WSH of OP_TRUE. */
 function witnessTrue(): Uint8Array {
   const script = new Uint8Array(34);

@@ -74,6 +74,18 @@ test("a file is imported in any order, over junk and what is known", async (t) =
   await assert.rejects(chain.importBlocks([join(dir, "nothing")]), /Could not open blocks file/);
 });
 
+test("a block may stand in a file before that of its parent", async (t) => {
+  const dir = temporaryDirectory();
+  writeBlockFile(join(dir, "blk00000.dat"), [...blocks.slice(0, 20), ...blocks.slice(70)]);
+  writeBlockFile(join(dir, "blk00001.dat"), blocks.slice(40, 70));
+  writeBlockFile(join(dir, "blk00010.dat"), blocks.slice(20, 40));
+  writeFileSync(join(dir, "blk.dat"), "no block file");
+  const { chain } = await openTestChain(join(dir, "imported"));
+  t.after(() => chain.close());
+  await chain.importBlocks([dir]);
+  assert.equal(chain.tip.height, 141);
+});
+
 test("invalid blocks in a file are passed over", async (t) => {
   const dir = temporaryDirectory();
   const bad = buildBlock(network, blocks[49]!, { fees: 1 });
