@@ -10,7 +10,7 @@ import { type BookPlace, BucketTable } from "./bucket-table.ts";
 import { BUCKET_SIZE, KnownAddress, NEW_BUCKETS, TRIED_BUCKETS } from "./known-address.ts";
 
 /** Most new buckets that one address may take. */
-export const MAX_REFERENCES = 8;
+const MAX_REFERENCES = 8;
 /** Seconds after a success during which a tried address is not replaced. */
 const REPLACEMENT_TIME = 4 * 60 * 60;
 /** Tried addresses that are being tested against a newcomer. */

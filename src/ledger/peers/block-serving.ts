@@ -16,7 +16,7 @@ import type { Peer } from "./peer.ts";
 import { Permission } from "./permissions.ts";
 
 /** Headers that are announced at once; of a longer reorganisation the tip alone, by `inv`. */
-export const MAX_BLOCKS_TO_ANNOUNCE = 8;
+const MAX_BLOCKS_TO_ANNOUNCE = 8;
 /** Blocks that one `getblocks` is answered with. */
 const GETBLOCKS_LIMIT = 500;
 /** Depth to which a peer with few blocks serves them, with two more as blocks may come meanwhile. */

@@ -17,7 +17,7 @@ import type { Peer } from "./peer.ts";
 /** Blocks that may be asked of one peer at a time. */
 export const MAX_BLOCKS_IN_TRANSIT = 16;
 /** Blocks that may be asked for ahead of the last one that we and the peer have. */
-export const DOWNLOAD_WINDOW = 1024;
+const DOWNLOAD_WINDOW = 1024;
 /** Milliseconds for which one peer may keep the window from moving. */
 const STALLING_TIMEOUT = 2_000;
 const STALLING_TIMEOUT_MAX = 64_000;

@@ -73,8 +73,3 @@ export class ChainView {
     return Number(((to.chainWork - from.chainWork) * spacing) / blockWork(to.bits));
   }
 }
-
-/** The header of more work; of two alike the first. */
-export function moreWork(a: HeaderNode, b: HeaderNode): HeaderNode {
-  return b.compareWork(a) > 0 ? b : a;
-}

@@ -36,7 +36,7 @@ export interface QueuedMessage {
   readonly time: number;
 }
 
-/** Core's per-message overhead in its own count of queued bytes would hide floods of empty messages: so does none. */
+/** Counted for each message that waits besides its payload, so that empty ones add up too. */
 const MESSAGE_OVERHEAD = 64;
 /** Messages that may wait, whatever they weigh. */
 const MAX_QUEUED = 100_000;

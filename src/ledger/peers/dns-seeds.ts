@@ -11,7 +11,7 @@ const DAY = 24 * 60 * 60;
 /** Addresses that are taken from one seed. */
 const MAX_FROM_SEED = 32;
 /** Seeds asked in one go. */
-export const SEEDS_AT_ONCE = 3;
+const SEEDS_AT_ONCE = 3;
 
 /** Asks a few seeds, at random, and puts what they say into the book; the number of addresses found. */
 export async function askDnsSeeds(context: PeerContext, sockets: SocketLayer): Promise<number> {

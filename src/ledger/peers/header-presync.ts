@@ -31,7 +31,7 @@ const PARAMS: Readonly<Record<string, PresyncParams>> = {
   regtest: { commitmentPeriod: 275, redownloadBuffer: 7017 },
 };
 
-export function presyncParams(network: Network): PresyncParams {
+function presyncParams(network: Network): PresyncParams {
   return PARAMS[network.name] ?? PARAMS["main"]!;
 }
 

@@ -16,8 +16,8 @@ export interface LooseTransaction {
 }
 
 /** Core's DEFAULT_MAX_ORPHAN_ANNOUNCEMENTS and DEFAULT_RESERVED_ORPHAN_WEIGHT_PER_PEER. */
-export const MAX_ORPHAN_ANNOUNCEMENTS = 3000;
-export const RESERVED_ORPHAN_WEIGHT = 404_000;
+const MAX_ORPHAN_ANNOUNCEMENTS = 3000;
+const RESERVED_ORPHAN_WEIGHT = 404_000;
 /** Core's MAX_STANDARD_TX_WEIGHT: nothing larger would be taken into the mempool. */
 export const MAX_ORPHAN_WEIGHT = 400_000;
 

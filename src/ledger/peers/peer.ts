@@ -1,7 +1,6 @@
 import type { HeaderNode } from "#ledger/chain/header-node.ts";
 import type { Inventory } from "#protocol/wire/inventory.ts";
 import type { AddressEntry } from "#protocol/wire/messages/addresses.ts";
-import { SHORT_IDS_BLOCKS_VERSION } from "#protocol/wire/messages/handshake.ts";
 import type { NodeEndpoint } from "#protocol/wire/net-address.ts";
 import { netClass } from "#protocol/wire/net-group.ts";
 import { NODE_NETWORK, NODE_NETWORK_LIMITED, NODE_WITNESS } from "#protocol/wire/services.ts";
@@ -159,10 +158,6 @@ export class Peer {
   /** Has the last 288 blocks alone. */
   get isLimited(): boolean {
     return (this.services & NODE_NETWORK) === 0n && (this.services & NODE_NETWORK_LIMITED) !== 0n;
-  }
-
-  get speaksCompactBlocks(): boolean {
-    return this.commonVersion >= SHORT_IDS_BLOCKS_VERSION;
   }
 
   /** The network that the connection runs through. */

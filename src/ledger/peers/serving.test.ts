@@ -374,3 +374,48 @@ test("getaddr is answered once, to those who came to us, and alike for a day", a
   assert.equal(answers[0]!.length, Math.floor((known * 23) / 100));
   assert.deepEqual(answers[1], answers[0]);
 });
+
+test("while we catch up no transaction is asked for, announced or taken", async (t) => {
+  const node = await TestNode.open(t, { chain: { maxTipAge: 86_400 } });
+  await node.mine(buildChain(network, GENESIS, 110));
+  assert.ok(node.test.chain.isInitialBlockDownload());
+  const peer = await ScriptedPeer.connect(t, node);
+  assert.ok((await peer.next("feefilter")) > 9_000_000);
+  const tx = spend(GENESIS.txids[0]!, 0, [1]);
+  peer.send("inv", [{ type: InvType.WTX, hash: new Uint8Array(32).fill(5) }]);
+  peer.send("tx", encodeTransaction(tx));
+  node.clock.forward(LATER);
+  await peer.sync();
+  assert.equal(peer.all("getdata").length, 0);
+  assert.equal(node.peers.orphans().length, 0);
+});
+
+test("beyond the upload target old blocks are not served, but to who may download", async (t) => {
+  const node = await TestNode.open(t, { peers: { maxUploadTarget: 1_000_000 } });
+  const chain = recentChain(3);
+  const old = buildChain(network, GENESIS, 2, 9);
+  await node.mine(old);
+  await node.mine(chain);
+  const peer = await ScriptedPeer.connect(t, node);
+  // A recent one is.
+  peer.send("getdata", [{ type: InvType.WITNESS_BLOCK, hash: chain[2]!.hash }]);
+  await peer.next("block");
+  assert.equal(node.height, 3);
+  peer.send("getdata", [{ type: InvType.WITNESS_BLOCK, hash: GENESIS.hash }]);
+  await peer.untilClosed();
+  assert.ok(
+    node.log.some((line) => line.startsWith("historical block serving limit reached, disconnecting")),
+  );
+});
+
+test("a node that keeps few blocks says so, and serves no older ones", async (t) => {
+  const node = await TestNode.open(t, { peers: { pruned: true } });
+  const chain = buildChain(network, GENESIS, 300);
+  await node.mine(chain);
+  const peer = await ScriptedPeer.connect(t, node);
+  assert.deepEqual(node.peers.localServices, (1n << 10n) | (1n << 3n));
+  peer.send("getdata", [{ type: InvType.WITNESS_BLOCK, hash: chain[9]!.hash }]);
+  assert.ok(equalBytes(await peer.next("block"), chain[9]!.raw));
+  peer.send("getdata", [{ type: InvType.WITNESS_BLOCK, hash: chain[8]!.hash }]);
+  await peer.untilClosed();
+});

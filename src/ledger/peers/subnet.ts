@@ -21,11 +21,6 @@ export function parseSubnet(text: string): Subnet | undefined {
   return { address: masked(address, bits), bits };
 }
 
-/** The subnet of one address. */
-export function singleAddress(address: NetAddress): Subnet {
-  return { address, bits: address.bytes.length * 8 };
-}
-
 export function subnetContains(subnet: Subnet, address: NetAddress): boolean {
   if (subnet.address.kind !== address.kind) return false;
   return masked(address, subnet.bits).equals(subnet.address);

@@ -1,5 +1,4 @@
 /** Service bits that a node announces in `version` and that travel with its address (protocol.h). */
-export const NODE_NONE = 0n;
 /** Serves the whole chain. */
 export const NODE_NETWORK = 1n << 0n;
 /** Answers BIP37 filters. */
@@ -13,27 +12,23 @@ export const NODE_NETWORK_LIMITED = 1n << 10n;
 /** Speaks the v2 transport (BIP324). */
 export const NODE_P2P_V2 = 1n << 11n;
 
-const NAMES: readonly (readonly [bit: number, name: string])[] = [
-  [0, "NETWORK"],
-  [2, "BLOOM"],
-  [3, "WITNESS"],
-  [6, "COMPACT_FILTERS"],
-  [10, "NETWORK_LIMITED"],
-  [11, "P2P_V2"],
-];
+const NAMES: ReadonlyMap<bigint, string> = new Map([
+  [NODE_NETWORK, "NETWORK"],
+  [NODE_BLOOM, "BLOOM"],
+  [NODE_WITNESS, "WITNESS"],
+  [NODE_COMPACT_FILTERS, "COMPACT_FILTERS"],
+  [NODE_NETWORK_LIMITED, "NETWORK_LIMITED"],
+  [NODE_P2P_V2, "P2P_V2"],
+]);
 
 /** Names of the set bits as RPC shows them: Core's serviceFlagsToStr, `UNKNOWN[2^n]` for the rest. */
 export function serviceNames(services: bigint): string[] {
   const names: string[] = [];
   for (let bit = 0; bit < 64; bit++) {
-    if ((services & (1n << BigInt(bit))) === 0n) continue;
-    names.push(NAMES.find(([known]) => known === bit)?.[1] ?? `UNKNOWN[2^${bit}]`);
+    const service = 1n << BigInt(bit);
+    if ((services & service) !== 0n) names.push(NAMES.get(service) ?? `UNKNOWN[2^${bit}]`);
   }
   return names;
-}
-
-export function hasServices(services: bigint, wanted: bigint): boolean {
-  return (services & wanted) === wanted;
 }
 
 /** Whether such a peer can give us something at all (MayHaveUsefulAddressDB). */

@@ -3,14 +3,11 @@ import type { BlockHash } from "#protocol/bitcoin/hashes.ts";
 import { type Codec, fixed, list, struct, u8, u32, varBytes } from "../codec.ts";
 import { MAX_PROTOCOL_MESSAGE_LENGTH } from "../transport.ts";
 
-/** The only type of filter there is (BIP158). */
-export const BASIC_FILTER = 0;
-export const MAX_FILTERS = 1000;
-export const MAX_FILTER_HEADERS = 2000;
-/** Blocks between checkpoints. */
-export const CHECKPOINT_INTERVAL = 1000;
+/** Headers in one message at most (BIP157). */
+const MAX_FILTER_HEADERS = 2000;
 
 export interface FilterRangeRequest {
+  /** 0, basic, is the only type there is (BIP158); as in all of these. */
   readonly filterType: number;
   readonly startHeight: number;
   readonly stop: BlockHash;

@@ -4,7 +4,6 @@ import { MAX_PROTOCOL_MESSAGE_LENGTH } from "../transport.ts";
 
 /** Bytes of the largest filter (BIP37). */
 export const MAX_FILTER_LENGTH = 36_000;
-export const MAX_FILTER_FUNCTIONS = 50;
 /** Bytes of the largest item, as of the largest script push. */
 export const MAX_FILTER_ITEM = 520;
 
