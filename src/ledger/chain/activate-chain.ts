@@ -48,11 +48,16 @@ function findMostWorkBlock(parts: ChainParts): HeaderNode | undefined {
   return undefined;
 }
 
-/** The last block between the active chain and `node` that is invalid, or whose data is missing. */
+/**
+ * The last block between the active chain and `node` that is invalid, or whose data is missing. Each block of a long
+ * branch is looked at once, and not again for every block that is connected.
+ */
 function findObstacle(parts: ChainParts, node: HeaderNode): HeaderNode | undefined {
   for (let at: HeaderNode | null = node; at !== null && !parts.active.contains(at); at = at.prev) {
+    if (at === parts.cleared) break;
     if (at.failed || !(at.hasData || at.prev === null)) return at;
   }
+  parts.cleared = node;
   return undefined;
 }
 

@@ -45,6 +45,8 @@ export interface ChainParts {
   nextPreciousId: number;
   /** Work of the tip when a block was last called precious. */
   lastPreciousWork: bigint;
+  /** A block whose branch down to the active chain has no invalid block and no gap, since the last one was found. */
+  cleared: HeaderNode | undefined;
   /** Why scripts of the last block were checked (`undefined`: they were not), so that a change is logged once. */
   scriptCheckReason: string | undefined | null;
 }

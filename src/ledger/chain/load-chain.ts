@@ -124,6 +124,7 @@ async function openParts(
     nextSequenceId: SEQUENCE_FROM_DISK + 1,
     nextPreciousId: -1,
     lastPreciousWork: 0n,
+    cleared: undefined,
     scriptCheckReason: null,
   };
   return { parts, reindexing };

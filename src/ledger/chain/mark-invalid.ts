@@ -14,6 +14,7 @@ export function invalidBlockFound(parts: ChainParts, node: HeaderNode, rejection
 /** Marks a block and its descendants as invalid. */
 export function markInvalid(parts: ChainParts, node: HeaderNode): void {
   const { headers, candidates } = parts;
+  parts.cleared = undefined;
   headers.addStatus(node, BlockStatus.FAILED_VALID);
   candidates.delete(node);
   for (let index = node.index + 1; index < headers.size; index++) {
