@@ -5,3 +5,13 @@
 export class DecodeError extends Error {
   override readonly name = "DecodeError";
 }
+
+/** What `read` returns, `undefined` where it throws {@link DecodeError}: for an edge that need not know why. */
+export function decodedOrUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}

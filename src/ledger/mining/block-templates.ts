@@ -1,8 +1,8 @@
 import { equalBytes, fromHexReversed } from "#base/lib/bytes.ts";
 import type { Clock } from "#base/lib/clock.ts";
-import { DecodeError } from "#base/lib/decode-error.ts";
+import { decodedOrUndefined } from "#base/lib/decode-error.ts";
 import type { JsonObject } from "#base/lib/json.ts";
-import { type BlockTable, parseBlock } from "#protocol/bitcoin/block-table.ts";
+import { parseBlock } from "#protocol/bitcoin/block-table.ts";
 import { OP_1 } from "#protocol/bitcoin/opcodes.ts";
 import { blockHash } from "#protocol/bitcoin/txid.ts";
 import { describeTemplate } from "./describe-template.ts";
@@ -62,7 +62,7 @@ export class BlockTemplates {
    * @returns `null` when it would, else BIP22's word why not.
    */
   async judgeProposal(raw: Uint8Array): Promise<string | null | MiningRefusal> {
-    const block = decode(raw);
+    const block = decodedOrUndefined(() => parseBlock(raw));
     if (block === undefined) return refuse("deserialization", "Block decode failed");
     const { chain } = this.#dependencies;
     const known = chain.knowledgeOf(blockHash(raw));
@@ -144,13 +144,4 @@ function checkRules(rules: readonly string[], signet: boolean): MiningRefusal | 
   if (rules.includes("segwit")) return undefined;
   const call = 'call with {"rules": ["segwit"]}';
   return refuse("invalid-parameter", `getblocktemplate must be called with the segwit rule set (${call})`);
-}
-
-function decode(raw: Uint8Array): BlockTable | undefined {
-  try {
-    return parseBlock(raw);
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined;
-    throw error;
-  }
 }

@@ -1,5 +1,5 @@
 import { fromHex, fromHexReversed } from "#base/lib/bytes.ts";
-import { DecodeError } from "#base/lib/decode-error.ts";
+import { decodedOrUndefined } from "#base/lib/decode-error.ts";
 import type { Mempool } from "#ledger/mempool/mempool.ts";
 import type { BlockHash } from "#protocol/bitcoin/hashes.ts";
 import { parseTx, type TxTable } from "#protocol/bitcoin/tx-table.ts";
@@ -106,7 +106,7 @@ export function transactionsNamed(names: readonly string[], mempool: Mempool): T
       tables.push(entry.table);
       continue;
     }
-    const table = bytes && decode(bytes);
+    const table = bytes && decodedOrUndefined(() => parseTx(bytes));
     if (table === undefined) {
       const text = `Transaction decode failed for ${name}. Make sure the tx has at least one input.`;
       return refuse("deserialization", text);
@@ -114,13 +114,4 @@ export function transactionsNamed(names: readonly string[], mempool: Mempool): T
     tables.push(table);
   }
   return tables;
-}
-
-function decode(bytes: Uint8Array): TxTable | undefined {
-  try {
-    return parseTx(bytes);
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined;
-    throw error;
-  }
 }

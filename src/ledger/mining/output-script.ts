@@ -1,4 +1,4 @@
-import { DecodeError } from "#base/lib/decode-error.ts";
+import { DecodeError, decodedOrUndefined } from "#base/lib/decode-error.ts";
 import { decodeAddress, isAddressError } from "#protocol/bitcoin/address.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { parseDescriptor } from "#protocol/bitcoin/parse-descriptor.ts";
@@ -42,18 +42,8 @@ function onlyScript(text: string, network: Network): Uint8Array | MiningRefusal 
 export function scriptOfOutput(text: string, network: Network): Uint8Array | MiningRefusal {
   const script = scriptOfDescriptor(text, network);
   // Only what is no descriptor at all may be an address.
-  if (!isRefusal(script) || !isUnreadable(text, network)) return script;
+  if (!isRefusal(script) || decodedOrUndefined(() => parseDescriptor(text, network))) return script;
   const decoded = decodeAddress(text, network);
   if (!isAddressError(decoded)) return decoded.script;
   return refuse("invalid-address-or-key", "Error: Invalid address or descriptor");
-}
-
-function isUnreadable(text: string, network: Network): boolean {
-  try {
-    parseDescriptor(text, network);
-    return false;
-  } catch (error) {
-    if (error instanceof DecodeError) return true;
-    throw error;
-  }
 }

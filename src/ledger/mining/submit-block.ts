@@ -1,6 +1,6 @@
 import { ByteWriter } from "#base/lib/byte-writer.ts";
 import { equalBytes } from "#base/lib/bytes.ts";
-import { DecodeError } from "#base/lib/decode-error.ts";
+import { decodedOrUndefined } from "#base/lib/decode-error.ts";
 import { type BlockTable, parseBlock } from "#protocol/bitcoin/block-table.ts";
 import { encodeTransaction, transactionAt } from "#protocol/bitcoin/transaction.ts";
 import { blockHash } from "#protocol/bitcoin/txid.ts";
@@ -18,7 +18,7 @@ export async function submitBlock(
   bytes: Uint8Array,
   { chain, submitter }: { chain: MiningChain; submitter: BlockSubmitter },
 ): Promise<string | null | MiningRefusal> {
-  const block = decode(bytes);
+  const block = decodedOrUndefined(() => parseBlock(bytes));
   if (block === undefined) return refuse("deserialization", "Block decode failed");
   const raw = withReservedValue(block, chain);
   const hash = blockHash(raw);
@@ -55,13 +55,4 @@ function withReservedValue(block: BlockTable, chain: MiningChain): Uint8Array {
     .bytes(encodeTransaction(coinbase))
     .bytes(bytes.subarray(txs.end(0)))
     .finish();
-}
-
-function decode(raw: Uint8Array): BlockTable | undefined {
-  try {
-    return parseBlock(raw);
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined;
-    throw error;
-  }
 }

@@ -7,7 +7,7 @@ import { sha256d } from "#base/crypto/sha256.ts";
 import { ByteReader } from "#base/lib/byte-reader.ts";
 import { ByteWriter } from "#base/lib/byte-writer.ts";
 import { concatBytes, equalBytes, hex } from "#base/lib/bytes.ts";
-import { DecodeError } from "#base/lib/decode-error.ts";
+import { decodedOrUndefined } from "#base/lib/decode-error.ts";
 import type { BlockTable } from "#protocol/bitcoin/block-table.ts";
 import { HASH_LENGTH } from "#protocol/bitcoin/hashes.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
@@ -113,16 +113,14 @@ interface Solution {
 const NO_SOLUTION: Solution = { script: new Uint8Array(0), witness: [] };
 
 function decodeSolution(bytes: Uint8Array): Solution | undefined {
-  try {
+  return decodedOrUndefined(() => {
     const reader = new ByteReader(bytes);
     const script = reader.varBytes();
     const witness: Uint8Array[] = [];
     for (let left = reader.compactSize(); left > 0; left--) witness.push(reader.varBytes());
-    return reader.remaining === 0 ? { script, witness } : undefined;
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined;
-    throw error;
-  }
+    reader.end();
+    return { script, witness };
+  });
 }
 
 /**
