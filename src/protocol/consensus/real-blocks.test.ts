@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { ByteReader } from "#base/lib/byte-reader.ts";
-import { type BlockTable, blockWeight, parseBlock } from "#protocol/bitcoin/block-table.ts";
+import { blockWeight, parseBlock } from "#protocol/bitcoin/block-table.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { main, testnet3 } from "#protocol/bitcoin/networks.ts";
-import { type Prevouts, PrevoutsBuilder } from "#protocol/bitcoin/prevouts.ts";
 import { blockHash, hashTxs } from "#protocol/bitcoin/txid.ts";
 import { firstHeader } from "../../../test/support/test-header.ts";
+import { readUndoFile } from "../../../test/support/undo-file.ts";
 import { NO_SHARED, sharedVector } from "../../../test/vectors/vectors.ts";
 import { checkBlock, contextualCheckBlock, isBlockMutated } from "./check-block.ts";
 import { scriptFlagsFor } from "./deployments.ts";
@@ -55,19 +54,6 @@ const BLOCKS: readonly RealBlock[] = [
   real(main, 898352, 10, 20_492, 16, false),
 ];
 
-/** Spent outputs as `blockN-undo.raw` lists them: value, script, in input order, none for the coinbase. */
-function readPrevouts(path: string, block: BlockTable): Prevouts {
-  const reader = new ByteReader(readFileSync(path));
-  const builder = new PrevoutsBuilder(block.txs.inputTotal);
-  builder.skip();
-  for (let input = 1; input < block.txs.inputTotal; input++) {
-    const value = reader.i64();
-    builder.add(value, reader.varBytes());
-  }
-  reader.end();
-  return builder.finish();
-}
-
 for (const known of BLOCKS) {
   const path = sharedVector(`blocks/block${known.height}.raw`);
   const name = `${known.network.name} block ${known.height}`;
@@ -94,7 +80,7 @@ for (const known of BLOCKS) {
   test(`${name}: sigops, and fees to the satoshi`, { skip: undo === undefined && NO_SHARED }, () => {
     const block = parseBlock(readFileSync(path!));
     const { txs } = block;
-    const prevouts = readPrevouts(undo!, block);
+    const prevouts = readUndoFile(undo!, block.txs);
     const flags = scriptFlagsFor(known.network, blockHash(block.bytes), known.height);
     const origins = new Int32Array(txs.inputTotal).fill(coinOrigin(known.height - 1, false));
     let cost = txSigOpCost(txs, 0, prevouts, flags);
