@@ -89,22 +89,6 @@ export function signSchnorr(secret: Uint8Array, message: Uint8Array, aux: Uint8A
 }
 
 /**
- * BIP340 check of a message of any length. Slow: where the message is a 32-byte digest, as in all of Bitcoin's
- * own uses, take the verifier.
- */
-export function verifySchnorrMessage(
-  signature: Uint8Array,
-  publicKey: Uint8Array,
-  message: Uint8Array,
-): boolean {
-  try {
-    return schnorr.verify(signature, message, publicKey);
-  } catch {
-    return false;
-  }
-}
-
-/**
  * Signature that the key can be recovered from, as Core's `CKey::SignCompact` (signmessage): 27 + recovery id,
  * + 4 for a compressed key; then r and s. R is not ground.
  */

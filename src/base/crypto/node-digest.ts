@@ -4,7 +4,7 @@
  */
 import { createHash, hash } from "node:crypto";
 
-type Algorithm = "sha1" | "sha256" | "sha512";
+type Algorithm = "sha1" | "sha256";
 
 /**
  * One-shot digest into `out` at `at`. The result comes as a string of char codes (latin1) because that path through Node takes

@@ -30,7 +30,7 @@ export function newSha256Kernel(): Sha256Kernel {
 }
 
 /** Bytes of a WebAssembly page. */
-export const PAGE = 65_536;
+const PAGE = 65_536;
 
 /** Grows a memory to hold at least `bytes`; true when it did, and every view of it is detached. */
 export function growMemory(memory: WebAssembly.Memory, bytes: number): boolean {

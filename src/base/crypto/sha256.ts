@@ -54,37 +54,6 @@ export function sha1(bytes: Uint8Array): Uint8Array {
   return out;
 }
 
-/** SHA-512. */
-export function sha512(bytes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(64);
-  nodeDigestInto("sha512", bytes, out, 0);
-  return out;
-}
-
-function hmac(
-  hash: (bytes: Uint8Array) => Uint8Array,
-  blockLength: number,
-  key: Uint8Array,
-  parts: readonly Uint8Array[],
-): Uint8Array {
-  const pad = new Uint8Array(blockLength);
-  pad.set(key.length > blockLength ? hash(key) : key);
-  for (let i = 0; i < blockLength; i++) pad[i] = pad[i]! ^ 0x36;
-  const inner = hash(joined(pad, parts));
-  for (let i = 0; i < blockLength; i++) pad[i] = pad[i]! ^ 0x36 ^ 0x5c;
-  return hash(joined(pad, [inner]));
-}
-
-/** HMAC-SHA256 (RFC 2104) of the parts, end to end. */
-export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
-  return hmac(sha256, 64, key, parts);
-}
-
-/** HMAC-SHA512 of the parts, end to end. */
-export function hmacSha512(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
-  return hmac(sha512, 128, key, parts);
-}
-
 /** SHA-256 of each tag, twice: the start of its messages. Tags are few and fixed. */
 const tagPrefixes = new Map<string, Uint8Array>();
 

@@ -27,5 +27,3 @@ export const MAX_PACKAGE_COUNT = 25;
 export const MAX_PACKAGE_WEIGHT = 404_000;
 /** Clusters that a replacement may take from. */
 export const MAX_REPLACEMENT_CANDIDATES = 100;
-/** Sequences up to this signal that a transaction may be replaced (BIP125). */
-export const MAX_BIP125_RBF_SEQUENCE = 0xffff_fffd;

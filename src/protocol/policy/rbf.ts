@@ -2,19 +2,10 @@
 
 import { toHexReversed } from "#base/lib/bytes.ts";
 import type { Txid } from "#protocol/bitcoin/hashes.ts";
-import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
 import { formatMoney } from "#protocol/consensus/tx-inputs.ts";
 import { compareDiagrams } from "./fee-diagram.ts";
 import { type FeeRate, feeFor } from "./fee-rate.ts";
-import { MAX_BIP125_RBF_SEQUENCE, MAX_REPLACEMENT_CANDIDATES } from "./limits.ts";
-
-/** Whether a transaction (the first of the table) signals that it may be replaced. Every one may; wallets ask. */
-export function signalsReplaceability(table: TxTable): boolean {
-  for (let input = 0; input < table.inputCount(0); input++) {
-    if (table.sequence(input) <= MAX_BIP125_RBF_SEQUENCE) return true;
-  }
-  return false;
-}
+import { MAX_REPLACEMENT_CANDIDATES } from "./limits.ts";
 
 /** Rule 5: a replacement takes from at most 100 clusters. Gives Core's words where it would take from more. */
 export function whyTooManyClusters(txid: Txid, clusterCount: number): string | undefined {

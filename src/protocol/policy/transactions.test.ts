@@ -4,12 +4,12 @@ import { toHexReversed } from "#base/lib/bytes.ts";
 import type { Txid, Wtxid } from "#protocol/bitcoin/hashes.ts";
 import { OP_0, OP_1 } from "#protocol/bitcoin/opcodes.ts";
 import { buildScript } from "#protocol/bitcoin/script.ts";
-import { tableOf } from "#protocol/bitcoin/transaction.ts";
+import { SEQUENCE_FINAL, tableOf } from "#protocol/bitcoin/transaction.ts";
 import { rejectionText } from "#protocol/consensus/rejection.ts";
 import { checkEphemeralFee, checkEphemeralSpends } from "./ephemeral.ts";
 import { feeRatePerKvb } from "./fee-rate.ts";
 import { whyMalformed } from "./packages.ts";
-import { signalsReplaceability, whyNoImprovement, whyNotPaid, whyTooManyClusters } from "./rbf.ts";
+import { whyNoImprovement, whyNotPaid, whyTooManyClusters } from "./rbf.ts";
 import { checkPackageTruc, checkTruc, type TrucParent, type TrucTransaction } from "./truc.ts";
 
 const SCRIPT = buildScript(OP_0, new Uint8Array(20));
@@ -20,7 +20,7 @@ const DUST_RATE = feeRatePerKvb(3000);
 function named(
   name: number,
   parents: readonly (number | [number, number])[],
-  { version = 3, vsize = 200, values = [10_000, 10_000], sequence = 0xffff_ffff, data = 0 } = {},
+  { version = 3, vsize = 200, values = [10_000, 10_000], data = 0 } = {},
 ): TrucTransaction {
   const table = tableOf({
     version,
@@ -29,7 +29,7 @@ function named(
       txid: new Uint8Array(32).fill(typeof parent === "number" ? parent : parent[0]),
       index: typeof parent === "number" ? 0 : parent[1],
       script: new Uint8Array(data),
-      sequence,
+      sequence: SEQUENCE_FINAL,
       witness: [],
     })),
     outputs: values.map((value) => ({ value, script: value < 1000 ? ANCHOR : SCRIPT })),
@@ -214,8 +214,6 @@ test("replacement: the words of each rule", () => {
   const worse = "insufficient feerate: does not improve feerate diagram";
   assert.equal(whyNoImprovement([{ fee: 1, size: 1 }], [{ fee: 1, size: 1 }]), worse);
   assert.equal(whyNoImprovement([{ fee: 5, size: 1 }], [{ fee: 8, size: 2 }]), worse);
-  assert.equal(signalsReplaceability(named(1, [2], { sequence: 0xffff_fffd }).table), true);
-  assert.equal(signalsReplaceability(named(1, [2], { sequence: 0xffff_fffe }).table), false);
 });
 
 test("packages: the words for malformed ones", () => {
