@@ -81,6 +81,10 @@ export class BlockServing {
 
   headersFor(peer: Peer, request: LocatorRequest): void {
     const { chain, log } = this.#context;
+    if (this.#context.loadingBlocks()) {
+      log.debug("net", () => `Ignoring getheaders from peer=${peer.id} while importing/reindexing`);
+      return;
+    }
     if (chain.tip.chainWork < chain.minimumChainWork && !peer.has(Permission.DOWNLOAD)) {
       log.debug(
         "net",

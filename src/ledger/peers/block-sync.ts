@@ -255,6 +255,7 @@ export class BlockSync {
   /** The user wants a block from a peer (getblockfrompeer); the result is why not, in Core's words. */
   fetch(hash: Uint8Array, id: number): string | undefined {
     const { chain, peers } = this.#context;
+    if (this.#context.loadingBlocks()) return "Loading blocks ...";
     const peer = peers.get(id);
     if (peer === undefined) return "Peer does not exist";
     if (!peer.servesWitnesses) return "Pre-SegWit peer";

@@ -86,6 +86,7 @@ class World {
       },
       blocks: { requests: this.requests },
       headers: { askFrom: (_peer: Peer, node: HeaderNode) => this.asked.push(node) },
+      loadingBlocks: () => false,
       now: () => this.now * 1000,
       seconds: () => this.now,
       disconnect: (gone: Peer, why: string) => {

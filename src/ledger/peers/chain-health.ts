@@ -102,7 +102,7 @@ export class ChainHealth {
     if (this.#lastTipUpdate === 0) this.#lastTipUpdate = now;
     const limit = network.consensus.powTargetSpacing * STALE_BLOCKS * 1000;
     const stale = this.#lastTipUpdate < now - limit && blocks.requests.blocks === 0;
-    if (stale && this.#targets.automatic) {
+    if (stale && this.#targets.automatic && !this.#context.loadingBlocks()) {
       const age = Math.floor((now - this.#lastTipUpdate) / 1000);
       log.info(
         `Potential stale tip detected, will try using extra outbound peer (last tip update: ${age} seconds ago)`,

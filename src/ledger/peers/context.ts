@@ -53,6 +53,8 @@ export interface PeerContext {
   readonly download: TransactionDownload;
   readonly relay: TransactionRelay;
   readonly gossip: AddressGossip;
+  /** Blocks are being read in from files: peers are neither asked for any nor given headers. */
+  loadingBlocks(): boolean;
   /** Milliseconds since 1970, mocked time included. */
   now(): number;
   /** The same in whole seconds. */

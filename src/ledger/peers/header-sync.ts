@@ -74,7 +74,7 @@ export class HeaderSync {
   /** In a peer's turn: starts the first sync, with one peer alone unless we are close to today. */
   maybeStart(peer: Peer, mayDownload: boolean): void {
     const { chain, log } = this.#context;
-    if (peer.chain.syncStarted || !peer.servesBlocks) return;
+    if (peer.chain.syncStarted || !peer.servesBlocks || this.#context.loadingBlocks()) return;
     const now = this.#context.now();
     const { best } = chain.headers;
     if (!(this.syncing === 0 && mayDownload) && best.time * 1000 <= now - DAY) return;

@@ -61,6 +61,7 @@ export class TestClock implements Clock {
 }
 
 export interface NodeOptions {
+  readonly loadingBlocks?: () => boolean;
   /** The machine's own where left out. */
   readonly sockets?: SocketLayer;
   /** The test's own where left out. */
@@ -124,6 +125,7 @@ export class TestNode {
         log,
         files: nodeDisk.files,
         sockets: options.sockets ?? tcpSockets,
+        loadingBlocks: options.loadingBlocks ?? (() => false),
       },
     );
     chain.updated.on(async (update) => {

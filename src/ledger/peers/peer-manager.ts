@@ -61,6 +61,8 @@ export interface PeerDependencies {
   readonly log: Logger;
   readonly files: FileSystem;
   readonly sockets: SocketLayer;
+  /** Whether blocks are being read in from files now (reindex, -loadblock); left out, they never are. */
+  readonly loadingBlocks?: () => boolean;
 }
 
 export class PeerManager implements PeerControl {
@@ -108,6 +110,7 @@ export class PeerManager implements PeerControl {
     this.#active = options.networkActive;
     const parts = new PeerParts(options, {
       ...dependencies,
+      loadingBlocks: dependencies.loadingBlocks ?? (() => false),
       wake: (everyone) => (everyone ? this.#loop.wakeAll() : this.#loop.wake()),
     });
     this.#parts = parts;

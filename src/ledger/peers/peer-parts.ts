@@ -35,6 +35,7 @@ export interface PartsDependencies {
   readonly log: Logger;
   readonly book: AddressBook;
   readonly bans: BanList;
+  readonly loadingBlocks: () => boolean;
   /** Lets peers have their turn: the one whose messages came, or all. */
   readonly wake: (everyone: boolean) => void;
 }
@@ -64,6 +65,7 @@ export class PeerParts implements PeerContext {
   readonly download: TransactionDownload;
   readonly relay: TransactionRelay;
   readonly gossip: AddressGossip;
+  readonly loadingBlocks: () => boolean;
   readonly #wake: (everyone: boolean) => void;
 
   constructor(options: PeerOptions, dependencies: PartsDependencies) {
@@ -77,6 +79,7 @@ export class PeerParts implements PeerContext {
     this.log = dependencies.log;
     this.book = dependencies.book;
     this.bans = dependencies.bans;
+    this.loadingBlocks = dependencies.loadingBlocks;
     this.#wake = dependencies.wake;
     this.subversion = formatSubversion(options.version, options.uaComments);
     this.ourServices = NODE_NETWORK_LIMITED | NODE_WITNESS | (options.pruned ? 0n : NODE_NETWORK);

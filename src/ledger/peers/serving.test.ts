@@ -419,3 +419,22 @@ test("a node that keeps few blocks says so, and serves no older ones", async (t)
   peer.send("getdata", [{ type: InvType.WITNESS_BLOCK, hash: chain[8]!.hash }]);
   await peer.untilClosed();
 });
+
+test("while blocks are read in from files, peers are neither asked for any nor told of ours", async (t) => {
+  let loading = true;
+  const node = await TestNode.open(t, { loadingBlocks: () => loading });
+  const chain = recentChain(5);
+  await node.mine(chain.slice(0, 3));
+  const peer = await ScriptedPeer.connect(t, node);
+  peer.send("headers", headersOf(chain));
+  peer.send("block", chain[3]!.raw);
+  peer.send("inv", [{ type: InvType.BLOCK, hash: chain[4]!.hash }]);
+  peer.send("getheaders", { version: 70016, locator: [GENESIS.hash as BlockHash], stop: NO_HASH });
+  await peer.sync();
+  assert.equal(peer.all("getheaders").length + peer.all("headers").length + peer.all("getdata").length, 0);
+  assert.equal(node.test.chain.headers.size, 4);
+  loading = false;
+  await peer.next("getheaders");
+  peer.send("headers", headersOf(chain));
+  assert.equal((await peer.next("getdata")).length, 2);
+});

@@ -24,7 +24,7 @@ function announced(context: PeerContext, peer: Peer, entries: readonly Inventory
         () => `got inv: block ${toHexReversed(hash)}  ${node ? "have" : "new"} peer=${peer.id}`,
       );
       blocks.announced(peer, hash);
-      if (node === undefined) unknownBlock = hash;
+      if (node === undefined && !context.loadingBlocks()) unknownBlock = hash;
     } else if (isTransaction(entry)) {
       if (refuses) {
         context.disconnect(peer, `transaction (${toHexReversed(hash)}) inv sent in violation of protocol`);
