@@ -53,18 +53,16 @@ describe("MuHash3072 (Core: crypto_tests.cpp)", () => {
     assert.equal(toHex(MuHash3072.deserialize(bytes).finalize()), toHex(hash.finalize()));
   });
 
-  test("the order does not matter, nor how a set was split", () => {
+  test("the order does not matter", () => {
     const random = new SeededRandom(11);
     const elements = Array.from({ length: 40 }, () => random.fill(new Uint8Array(random.below(200))));
     const forward = new MuHash3072();
     for (const one of elements) forward.insert(one);
-    const halves = [new MuHash3072(), new MuHash3072()] as const;
-    for (const [i, one] of elements.toReversed().entries()) halves[(i & 1) as 0 | 1].insert(one);
-    halves[0].combine(halves[1]);
-    assert.equal(toHex(halves[0].finalize()), toHex(forward.finalize()));
+    const backward = new MuHash3072();
+    for (const one of elements.toReversed()) backward.insert(one);
+    assert.equal(toHex(backward.finalize()), toHex(forward.finalize()));
     forward.remove(elements[3]!);
-    assert.notEqual(toHex(forward.finalize()), toHex(halves[0].finalize()));
-    halves[1].insert(elements[3]!);
+    assert.notEqual(toHex(forward.finalize()), toHex(backward.finalize()));
     for (const one of elements) if (one !== elements[3]) forward.remove(one);
     assert.equal(toHex(forward.finalize()), toHex(EMPTY));
   });

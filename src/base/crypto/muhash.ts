@@ -24,12 +24,6 @@ export class MuHash3072 {
     this.#denominator = multiply(this.#denominator, toNumber(element));
   }
 
-  /** Unites with a set that was hashed apart, as by another thread. */
-  combine(other: MuHash3072): void {
-    this.#numerator = multiply(this.#numerator, other.#numerator);
-    this.#denominator = multiply(this.#denominator, other.#denominator);
-  }
-
   /** Numerator and denominator, 384 bytes each, little-endian, as Core serialises them. */
   serialize(): Uint8Array {
     const bytes = new Uint8Array(2 * BYTES);

@@ -2,9 +2,9 @@ import type { SignatureBackend } from "./signature-backend.ts";
 
 /** Bytes of a packed row: kind, key length or parity, two of padding; then key, signature and digest. */
 export const ROW_STRIDE = 168;
-export const ROW_KEY = 4;
-export const ROW_SIGNATURE = 72;
-export const ROW_DIGEST = 136;
+const ROW_KEY = 4;
+const ROW_SIGNATURE = 72;
+const ROW_DIGEST = 136;
 export const ROW_ECDSA = 0;
 export const ROW_SCHNORR = 1;
 /** Key is the internal key, signature's first half the output key, digest the tweak. */

@@ -166,7 +166,7 @@ function checkFees(workspace: Workspace, context: AcceptContext): Rejection | un
 }
 
 /** Whether a fee in satoshi meets the mempool's minimum and the relay minimum. */
-export function checkFeeRate(mempool: Mempool, fee: number, vsize: number): Rejection | undefined {
+function checkFeeRate(mempool: Mempool, fee: number, vsize: number): Rejection | undefined {
   const least = feeFor(mempool.minFee(), vsize);
   if (least > 0 && fee < least)
     return reject("reconsiderable", "mempool min fee not met", `${fee} < ${least}`);

@@ -3,7 +3,7 @@ import type { Random } from "#base/lib/random.ts";
 import { type FeeRate, feeRatePerKvb } from "#protocol/policy/fee-rate.ts";
 
 /** Clusters larger than this cost too much to put in order (Core: MAX_CLUSTER_COUNT_LIMIT). */
-export const MAX_CLUSTER_COUNT_LIMIT = 64;
+const MAX_CLUSTER_COUNT_LIMIT = 64;
 
 /** The mempool's limits and the node's relay policy, with Core v31's defaults. */
 export interface MempoolOptions {

@@ -13,7 +13,7 @@ import type { LockPoints, MempoolEntry, RemovalReason } from "./mempool-entry.ts
 import { chainOutpoints, findInputs, newWorkspace, outpointOf, type Workspace } from "./workspace.ts";
 
 /** Bytes of disconnected transactions that are kept to be tried again (Core: MAX_DISCONNECTED_TX_POOL_BYTES). */
-export const MAX_DISCONNECTED_BYTES = 20_000_000;
+const MAX_DISCONNECTED_BYTES = 20_000_000;
 /** What one of them costs beyond its bytes. */
 const TX_OVERHEAD = 500;
 /** Milliseconds of script checks after which others get a turn. */

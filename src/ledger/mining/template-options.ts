@@ -16,7 +16,7 @@ export interface TemplateOptions {
 }
 
 /** Less would not hold header, count and the smallest coinbase with a margin (MINIMUM_BLOCK_RESERVED_WEIGHT). */
-export const MIN_RESERVED_WEIGHT = 2000;
+const MIN_RESERVED_WEIGHT = 2000;
 
 export const DEFAULT_TEMPLATE_OPTIONS: TemplateOptions = {
   maxWeight: MAX_BLOCK_WEIGHT,

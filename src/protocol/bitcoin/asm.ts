@@ -7,7 +7,7 @@ import { decodeScriptNumber, isUnspendable, pushData, pushNumber, ScriptReader }
 import { hasDefinedHashType, isStrictDerSignature } from "./signature-encoding.ts";
 
 /** Names of hash types, as Core prints them after a signature. */
-export const SIGHASH_NAMES: Readonly<Record<number, string>> = {
+const SIGHASH_NAMES: Readonly<Record<number, string>> = {
   1: "ALL",
   129: "ALL|ANYONECANPAY",
   2: "NONE",

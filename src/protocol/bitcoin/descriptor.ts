@@ -11,9 +11,8 @@ import type { DerivedKey, KeyExpression } from "./key-expression.ts";
 import { multisigScript, sortKeys } from "./multisig.ts";
 import type { Network } from "./network.ts";
 import { OP_CHECKSIG, OP_CHECKSIGADD, OP_NUMEQUAL } from "./opcodes.ts";
-import { classifyOutput } from "./output-type.ts";
 import type { PrivateKeys } from "./private-keys.ts";
-import { buildScript, pushData, pushNumber, witnessVersion } from "./script.ts";
+import { buildScript, pushData, pushNumber } from "./script.ts";
 import { TAPSCRIPT_LEAF, type TaprootOutput, taprootOutput } from "./taproot.ts";
 import type { PrivateKey } from "./wif.ts";
 
@@ -49,9 +48,6 @@ export interface Expansion {
   readonly taproot: readonly TaprootOutput[];
 }
 
-/** Kind of address (-addresstype) that a descriptor's outputs have. */
-export type AddressType = "legacy" | "p2sh-segwit" | "bech32" | "bech32m";
-
 /** A descriptor of one path. One with a multipath specifier is a list of them. */
 export class Descriptor {
   readonly network: Network;
@@ -73,16 +69,6 @@ export class Descriptor {
   /** Whether it tells how to spend, not just what an output looks like. */
   get isSolvable(): boolean {
     return this.#node.kind !== "addr" && this.#node.kind !== "raw";
-  }
-
-  /** Whether it stands for one script at each position. */
-  get isSingleType(): boolean {
-    return this.#node.kind !== "combo";
-  }
-
-  /** `undefined` where its outputs have no address, or several kinds. */
-  get addressType(): AddressType | undefined {
-    return addressTypeOf(this.#node);
   }
 
   /** Canonical text with its checksum, without private keys. */
@@ -136,34 +122,6 @@ function someKey(node: DescriptorNode, test: (key: KeyExpression) => boolean): b
     default:
       return test(node.key);
   }
-}
-
-function addressTypeOf(node: DescriptorNode): AddressType | undefined {
-  switch (node.kind) {
-    case "pkh":
-      return "legacy";
-    case "sh":
-      return addressTypeOf(node.inner) === "bech32" ? "p2sh-segwit" : "legacy";
-    case "wpkh":
-    case "wsh":
-      return "bech32";
-    case "tr":
-    case "rawtr":
-      return "bech32m";
-    case "addr":
-    case "raw":
-      return addressTypeOfScript(node.script);
-    default:
-      return undefined;
-  }
-}
-
-function addressTypeOfScript(script: Uint8Array): AddressType | undefined {
-  const { type } = classifyOutput(script);
-  if (type === "pubkeyhash" || type === "scripthash") return "legacy";
-  const version = witnessVersion(script);
-  if (version < 0 || type === "nonstandard") return undefined;
-  return version === 0 ? "bech32" : "bech32m";
 }
 
 /** A node's text with keys as `keyText` gives them; `undefined` when it does so for one. */
@@ -323,7 +281,7 @@ function xOnly(key: Uint8Array): Uint8Array {
 }
 
 /** <key> OP_CHECKSIG <key> OP_CHECKSIGADD … threshold OP_NUMEQUAL (BIP387). */
-export function multiAScript(threshold: number, keys: readonly Uint8Array[]): Uint8Array {
+function multiAScript(threshold: number, keys: readonly Uint8Array[]): Uint8Array {
   return concatBytes(
     ...keys.map((key, i) =>
       concatBytes(pushData(key), Uint8Array.of(i === 0 ? OP_CHECKSIG : OP_CHECKSIGADD)),

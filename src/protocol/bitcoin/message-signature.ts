@@ -25,7 +25,7 @@ export type MessageVerification =
   | "not-signed";
 
 /** The digest that is signed. */
-export function messageHash(message: string): Uint8Array {
+function messageHash(message: string): Uint8Array {
   const writer = new ByteWriter().varBytes(MAGIC).varBytes(new TextEncoder().encode(message));
   return sha256d(writer.finish());
 }

@@ -9,7 +9,7 @@ import { readI32, readI64, readU32 } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 
 /** Fields of one transaction in {@link TxTable.txs}. */
-export const TX_STRIDE = 8;
+const TX_STRIDE = 8;
 /** Offset of the version, the first byte. */
 const START = 0;
 /** Offset after the lock time. */
@@ -24,9 +24,9 @@ const FIRST_OUTPUT = 6;
 const OUTPUT_COUNT = 7;
 
 /** Fields of one input: offset of the outpoint, offset and length of the script, offset of the witness count (−1: none). */
-export const INPUT_STRIDE = 4;
+const INPUT_STRIDE = 4;
 /** Fields of one output: offset of the value, offset and length of the script. */
-export const OUTPUT_STRIDE = 3;
+const OUTPUT_STRIDE = 3;
 
 /** A transaction's inputs and outputs are named by their index over the whole table. */
 export class TxTable {

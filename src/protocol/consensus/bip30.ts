@@ -7,7 +7,7 @@ import type { Network } from "#protocol/bitcoin/network.ts";
 import type { HeaderContext } from "./header-context.ts";
 
 /** The first height that a coinbase from before BIP34 claimed for itself, so that it can be repeated. */
-export const BIP34_IMPLIES_BIP30_LIMIT = 1_983_702;
+const BIP34_IMPLIES_BIP30_LIMIT = 1_983_702;
 
 /**
  * Whether the outputs of the block after `prev` must be looked up, lest one exists unspent (Core: ConnectBlock).

@@ -21,7 +21,7 @@ export interface HeaderContext {
 }
 
 /** Blocks whose times make up the median time past. */
-export const MEDIAN_TIME_SPAN = 11;
+const MEDIAN_TIME_SPAN = 11;
 
 /** Median time past by walking back (Core: `CBlockIndex::GetMedianTimePast`); what implementations call. */
 export function medianTimePastOf(node: HeaderContext): number {

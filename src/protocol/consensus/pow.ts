@@ -60,7 +60,7 @@ function limitOf(rules: ConsensusRules): { readonly target: bigint; readonly bit
 }
 
 /** The easiest target of a network. */
-export function powLimitOf(rules: ConsensusRules): bigint {
+function powLimitOf(rules: ConsensusRules): bigint {
   return limitOf(rules).target;
 }
 

@@ -11,7 +11,7 @@ export interface Rejection {
 }
 
 /** What a refusal means for the one who sent it (Core: consensus/validation.h, BlockValidationResult and TxValidationResult). */
-export const REJECTION_RESULTS = [
+const REJECTION_RESULTS = [
   /** Breaks a consensus rule. */
   "consensus",
   /** A block known to be invalid from before. */

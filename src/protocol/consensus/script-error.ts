@@ -1,5 +1,5 @@
 /** Why a script fails: Core's ScriptError without its prefix, and the text that reject strings carry (script/script_error.cpp). */
-export const SCRIPT_ERROR_TEXTS = {
+const SCRIPT_ERROR_TEXTS = {
   UNKNOWN_ERROR: "unknown error",
   EVAL_FALSE: "Script evaluated without error but finished with a false/empty top stack element",
   OP_RETURN: "OP_RETURN was encountered",

@@ -18,7 +18,7 @@ import {
 import type { ScriptError } from "./script-error.ts";
 
 /** Which rules a script is run and its signatures are hashed by (Core: SigVersion). */
-export const SIG_VERSIONS = ["base", "witness-v0", "taproot", "tapscript"] as const;
+const SIG_VERSIONS = ["base", "witness-v0", "taproot", "tapscript"] as const;
 export type SigVersion = (typeof SIG_VERSIONS)[number];
 
 /** What taproot signature hashes and the signature budget need beyond the script (Core: ScriptExecutionData). */

@@ -5,7 +5,7 @@ import { SCRIPT_VERIFY_DISCOURAGE_UPGRADABLE_PUBKEYTYPE } from "./script-flags.t
 import type { ScriptMachine } from "./script-machine.ts";
 
 /** What each check of a signature that is not empty takes from the budget. */
-export const VALIDATION_WEIGHT_PER_SIGOP = 50;
+const VALIDATION_WEIGHT_PER_SIGOP = 50;
 /** The budget beyond the bytes of the witness. */
 export const VALIDATION_WEIGHT_OFFSET = 50;
 

@@ -12,7 +12,7 @@ import { type Rejection, reject } from "./rejection.ts";
 /** What a commitment's script starts with: OP_RETURN, a push of 36 bytes, and the marker. */
 const COMMITMENT_PREFIX = Uint8Array.of(OP_RETURN, 0x24, 0xaa, 0x21, 0xa9, 0xed);
 /** Bytes that a commitment's script has at least. */
-export const MINIMUM_WITNESS_COMMITMENT = 38;
+const MINIMUM_WITNESS_COMMITMENT = 38;
 
 /** Index over the table of the coinbase's last commitment output, −1 where there is none. */
 export function witnessCommitmentOutput(txs: TxTable): number {

@@ -19,7 +19,7 @@ export function dustThreshold(script: Uint8Array, rate: FeeRate): number {
 }
 
 /** Whether an output of the table is dust. */
-export function isDust(table: TxTable, output: number, rate: FeeRate): boolean {
+function isDust(table: TxTable, output: number, rate: FeeRate): boolean {
   return table.value(output) < dustThreshold(table.outputScript(output), rate);
 }
 

@@ -23,7 +23,7 @@ export function whyMalformed(txs: readonly PackageTransaction[]): string | undef
 }
 
 /** Whether parents stand before their children. */
-export function isTopologicallySorted(txs: readonly PackageTransaction[]): boolean {
+function isTopologicallySorted(txs: readonly PackageTransaction[]): boolean {
   const later = new Set(txs.map(({ txid }) => toHex(txid)));
   for (const { table, txid } of txs) {
     for (let input = 0; input < table.inputCount(0); input++) {
@@ -35,7 +35,7 @@ export function isTopologicallySorted(txs: readonly PackageTransaction[]): boole
 }
 
 /** Whether no two transactions spend the same output. A transaction that does so by itself is told by consensus. */
-export function isConsistent(txs: readonly PackageTransaction[]): boolean {
+function isConsistent(txs: readonly PackageTransaction[]): boolean {
   const spent = new Set<string>();
   for (const { table } of txs) {
     if (table.inputCount(0) === 0) return false;

@@ -56,7 +56,7 @@ function whyNotStandardOutputs(table: TxTable, options: StandardOptions): string
 }
 
 /** The type of a standard output, `undefined` for others: unknown scripts and multisig of more than three keys. */
-export function standardOutputType(script: Uint8Array): OutputType | undefined {
+function standardOutputType(script: Uint8Array): OutputType | undefined {
   const { type, solutions } = classifyOutput(script);
   if (type === "nonstandard") return undefined;
   if (type === "multisig") {

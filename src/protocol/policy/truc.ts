@@ -7,13 +7,13 @@ import { equalBytes, toHexReversed } from "#base/lib/bytes.ts";
 import type { Txid, Wtxid } from "#protocol/bitcoin/hashes.ts";
 import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
 
-export const TRUC_VERSION = 3;
+const TRUC_VERSION = 3;
 /** Transactions on the way from an unconfirmed ancestor down, the first and the last included. */
 const TRUC_ANCESTOR_LIMIT = 2;
 const TRUC_DESCENDANT_LIMIT = 2;
 /** Virtual bytes. */
-export const TRUC_MAX_VSIZE = 10_000;
-export const TRUC_CHILD_MAX_VSIZE = 1_000;
+const TRUC_MAX_VSIZE = 10_000;
+const TRUC_CHILD_MAX_VSIZE = 1_000;
 
 /** A transaction by what these rules ask of it. */
 export interface TrucTransaction {

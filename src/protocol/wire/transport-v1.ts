@@ -11,7 +11,7 @@ import {
   type TransportFailure,
 } from "./transport.ts";
 
-export const V1_HEADER_LENGTH = 24;
+const V1_HEADER_LENGTH = 24;
 const TYPE_LENGTH = 12;
 /** A payload's buffer grows with what came, so that an announced length alone costs no memory. */
 const FIRST_BUFFER = 256 * 1024;

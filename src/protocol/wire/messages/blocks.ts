@@ -9,7 +9,7 @@ import { LimitError } from "../limit-error.ts";
 /** Core's MAX_HEADERS_RESULTS. */
 export const MAX_HEADERS = 2000;
 /** Core's MAX_LOCATOR_SZ. */
-export const MAX_LOCATOR = 101;
+const MAX_LOCATOR = 101;
 
 /** `getheaders` and `getblocks`: hashes from the tip backwards, and where to stop (zero: as far as it goes). */
 export interface LocatorRequest {

@@ -3,9 +3,9 @@ import { type Codec, fixed, list, struct, u8, u32, varBytes } from "../codec.ts"
 import { MAX_PROTOCOL_MESSAGE_LENGTH } from "../transport.ts";
 
 /** Bytes of the largest filter (BIP37). */
-export const MAX_FILTER_LENGTH = 36_000;
+const MAX_FILTER_LENGTH = 36_000;
 /** Bytes of the largest item, as of the largest script push. */
-export const MAX_FILTER_ITEM = 520;
+const MAX_FILTER_ITEM = 520;
 
 export interface FilterLoad {
   readonly filter: Uint8Array;

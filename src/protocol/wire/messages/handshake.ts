@@ -14,7 +14,7 @@ export const FEEFILTER_VERSION = 70013;
 export const WTXID_RELAY_VERSION = 70016;
 
 /** Core's MAX_SUBVERSION_LENGTH. */
-export const MAX_SUBVERSION_LENGTH = 256;
+const MAX_SUBVERSION_LENGTH = 256;
 
 export interface Version {
   readonly version: number;
