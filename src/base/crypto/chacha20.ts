@@ -1,4 +1,4 @@
-import { kernelModule } from "./kernel-file.ts";
+import { newKernel } from "./kernel-file.ts";
 
 /** What kernels/chacha20 exports. */
 interface ChaCha20Kernel {
@@ -8,7 +8,7 @@ interface ChaCha20Kernel {
   keystream(blocks: number): void;
 }
 
-const kernel = new WebAssembly.Instance(kernelModule("chacha20"), {}).exports as unknown as ChaCha20Kernel;
+const kernel = newKernel<ChaCha20Kernel>("chacha20");
 /** Key (8 words), block counter, nonce (3 words). The kernel's memory never grows. */
 const input = new Uint8Array(kernel.memory.buffer, kernel.key(), 48);
 const CHUNK = 4096;

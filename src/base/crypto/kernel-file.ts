@@ -6,8 +6,16 @@ import { readFileSync } from "node:fs";
 
 const modules = new Map<string, WebAssembly.Module>();
 
-/** The compiled module of a kernel, kept for the thread. Kernels have no imports. */
-export function kernelModule(name: string): WebAssembly.Module {
+/**
+ * A new instance of a kernel, with a memory of its own; the compiled code is shared within the thread. Kernels have
+ * no imports.
+ * @returns what it exports; that `Exports` says it truly is for the caller to see to.
+ */
+export function newKernel<Exports>(name: string): Exports {
+  return new WebAssembly.Instance(kernelModule(name), {}).exports as Exports;
+}
+
+function kernelModule(name: string): WebAssembly.Module {
   let module = modules.get(name);
   if (module === undefined) {
     const file = new URL(`../../../kernels/${name}/${name}.wasm`, import.meta.url);

@@ -1,4 +1,4 @@
-import { kernelModule } from "./kernel-file.ts";
+import { newKernel } from "./kernel-file.ts";
 
 /** What kernels/ripemd160 exports. */
 interface Ripemd160Kernel {
@@ -9,7 +9,7 @@ interface Ripemd160Kernel {
   finish(length: number, total: number): void;
 }
 
-const kernel = new WebAssembly.Instance(kernelModule("ripemd160"), {}).exports as unknown as Ripemd160Kernel;
+const kernel = newKernel<Ripemd160Kernel>("ripemd160");
 const CHUNK = 1024;
 const buffer = new Uint8Array(kernel.memory.buffer, kernel.buffer(), CHUNK);
 

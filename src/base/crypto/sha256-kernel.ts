@@ -1,4 +1,4 @@
-import { kernelModule } from "./kernel-file.ts";
+import { newKernel } from "./kernel-file.ts";
 
 /** What kernels/sha256 exports; addresses and lengths in bytes. See there. */
 export interface Sha256Kernel {
@@ -24,9 +24,9 @@ export interface Sha256Kernel {
   hashLong(message: number, length: number, out: number): void;
 }
 
-/** A new instance with its own memory; the compiled code is shared within the thread. */
+/** A new instance with its own memory. */
 export function newSha256Kernel(): Sha256Kernel {
-  return new WebAssembly.Instance(kernelModule("sha256"), {}).exports as unknown as Sha256Kernel;
+  return newKernel<Sha256Kernel>("sha256");
 }
 
 /** Bytes of a WebAssembly page. */

@@ -1,5 +1,5 @@
 import { readI32 } from "#base/lib/bytes.ts";
-import { kernelModule } from "./kernel-file.ts";
+import { newKernel } from "./kernel-file.ts";
 
 /** What kernels/siphash exports. */
 interface SipHashKernel {
@@ -17,7 +17,7 @@ interface SipHashKernel {
   ): number;
 }
 
-const kernel = new WebAssembly.Instance(kernelModule("siphash"), {}).exports as unknown as SipHashKernel;
+const kernel = newKernel<SipHashKernel>("siphash");
 const CHUNK = 1024;
 /** The kernel's memory never grows. */
 const buffer = new Uint8Array(kernel.memory.buffer, kernel.buffer(), CHUNK);

@@ -75,13 +75,7 @@ export function formatNumber(value: number): string {
 export function parseFixedPoint(text: string, decimals: number): bigint | undefined {
   const match = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
   if (match === null) return undefined;
-  const [, sign, whole, fraction = "", power = "0"] = match as unknown as [
-    string,
-    string,
-    string,
-    string?,
-    string?,
-  ];
+  const [, sign, whole, fraction = "", power = "0"] = match;
   let digits = `${whole}${fraction}`.replace(/^0+/, "");
   let exponent = Number(power) - fraction.length + decimals;
   while (digits.endsWith("0")) {

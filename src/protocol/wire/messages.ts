@@ -80,15 +80,18 @@ export function isMessageType(type: string): type is MessageType {
  * views into the payload. @throws DecodeError, LimitError
  */
 export function decodeMessage<T extends MessageType>(type: T, payload: Uint8Array): MessageBody<T> {
-  const codec = MESSAGES[type] as unknown as Codec<MessageBody<T>>;
-  return codec.read(new ByteReader(payload));
+  return codecOf(type).read(new ByteReader(payload));
 }
 
 /** The payload of a message. */
 export function encodeMessage<T extends MessageType>(type: T, body: MessageBody<T>): Uint8Array {
   if (type === "block" || type === "tx") return body as Uint8Array;
-  const codec = MESSAGES[type] as unknown as Codec<MessageBody<T>>;
   const writer = new ByteWriter();
-  codec.write(writer, body);
+  codecOf(type).write(writer, body);
   return writer.finish();
+}
+
+/** The table's entry, whose type cannot be told from a type parameter without this. */
+function codecOf<T extends MessageType>(type: T): Codec<MessageBody<T>> {
+  return MESSAGES[type] as unknown as Codec<MessageBody<T>>;
 }
