@@ -163,9 +163,21 @@ async function assemble({
   const versionbits = new VersionbitsCache(network);
   const mempool = new Mempool(mempoolOptions, { random, now, log });
   const acceptor = new MempoolAcceptor({ mempool, chain, log, now });
+  // Peers are asked for nothing while blocks come in from disk.
+  let loadingBlocks = true;
   const peers = await PeerManager.open(
     { ...peerOptions, version: VERSION, directory: paths.network, pruned: false },
-    { chain, mempool, acceptor, clock, random, log, files, sockets: tcpSockets },
+    {
+      chain,
+      mempool,
+      acceptor,
+      clock,
+      random,
+      log,
+      files,
+      sockets: tcpSockets,
+      loadingBlocks: () => loadingBlocks,
+    },
   );
   wire({ chain, acceptor, peers, notifier });
 
@@ -239,6 +251,7 @@ async function assemble({
   async function takeInStoredBlocks(): Promise<void> {
     try {
       await chain.importBlocks(await importPaths(settings, files, log));
+      loadingBlocks = false;
       if (settings.boolean("stopafterblockimport", false)) {
         log.info("Stopping after block import");
         end.because(undefined);
