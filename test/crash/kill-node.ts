@@ -20,6 +20,10 @@ export interface KillTrial {
 /** What part of the story a life is to tell: what is imported, the reorgs too, or its end after it was told. */
 type Phase = "import" | "reorgs" | "stop";
 const PHASES: readonly Phase[] = ["import", "reorgs", "stop"];
+/** Most kills of one chain in each: a start takes its time, and a chain is to get on. */
+const MOST_KILLS: Readonly<Record<Phase, number>> = { import: 5, reorgs: 8, stop: 1 };
+/** Most times that a chain goes back to where it was before a reorg. */
+const MOST_RETURNS = 3;
 
 /** Answers to a block that is taken, or was before. */
 const TAKEN: readonly unknown[] = [null, "inconclusive", "duplicate", "duplicate-inconclusive"];
@@ -80,7 +84,9 @@ export class KillRun {
   async tellOnce(most: number): Promise<void> {
     this.#begin();
     for (const phase of PHASES) {
-      while (!(await this.#live(phase, this.killed < most)));
+      const before = this.kills[phase];
+      const mayKill = (): boolean => this.killed < most && this.kills[phase] - before < MOST_KILLS[phase];
+      while (!(await this.#live(phase, mayKill())));
     }
     // What the end left behind, the last kill perhaps.
     const node = await this.#start();
@@ -218,14 +224,18 @@ export class KillRun {
       }
       await this.#requireTip(node, reorg.blocks.at(-1)!);
       this.#tip = reorg.blocks.at(-1)!;
-      if (random.below(3) > 0) continue;
-      await node.rpc("invalidateblock", [hashOf(reorg.blocks[0]!)]);
-      await this.#requireTip(node, reorg.from);
-      if (random.below(2) === 0) await this.#compare(node);
-      await reconsider(node, reorg);
-      await this.#requireTip(node, reorg.blocks.at(-1)!);
+      for (let left = random.below(MOST_RETURNS + 1); left > 0; left--) await this.#thereAndBack(node, reorg);
     }
     await this.#requireTip(node, story.tip);
+  }
+
+  /** Two more reorgs of the same depth, each by one call. */
+  async #thereAndBack(node: NodeProcess, reorg: StoryReorg): Promise<void> {
+    await node.rpc("invalidateblock", [hashOf(reorg.blocks[0]!)]);
+    await this.#requireTip(node, reorg.from);
+    if (this.#trial.random.below(4) === 0) await this.#compare(node);
+    await reconsider(node, reorg);
+    await this.#requireTip(node, reorg.blocks.at(-1)!);
   }
 
   async #requireTip(node: NodeProcess, tip: TestBlock): Promise<void> {

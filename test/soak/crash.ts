@@ -6,7 +6,7 @@ import { ALL_DEPTHS, buildStory, coinsByTip } from "../crash/crash-story.ts";
 import { KillRun } from "../crash/kill-node.ts";
 
 /** Blocks that are imported. */
-const TRUNK = 250;
+const TRUNK = 900;
 
 /**
  * Kills nodes at random instants while they import blocks, are fed reorgs of depth 1 to 30, and stop, and holds each

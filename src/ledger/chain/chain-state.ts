@@ -19,7 +19,7 @@ import type { BlockVerdict, ChainUpdate } from "./chain-update.ts";
 import type { CoinSnapshot } from "./coin-database.ts";
 import { type CoinView, viewOf } from "./coin-view.ts";
 import { blockFilePath } from "./data-directory.ts";
-import { flushChain } from "./flush-chain.ts";
+import { flushChain, flushIndex } from "./flush-chain.ts";
 import type { HeaderNode } from "./header-node.ts";
 import type { HeaderTree } from "./header-tree.ts";
 import { BlockImport, blockFilesAt, type ImportTarget } from "./import-blocks.ts";
@@ -261,13 +261,21 @@ export class ChainState {
 
   /** Marks a block and all after it invalid, and leaves it for the next best. Genesis stays. */
   async invalidateBlock(node: HeaderNode): Promise<void> {
-    await this.#locked(async () => this.#tell(await invalidateBlock(this.#parts, node)));
+    await this.#locked(async () => {
+      const move = await invalidateBlock(this.#parts, node);
+      // What the user decided holds though the program be killed.
+      await flushIndex(this.#parts);
+      await this.#tell(move);
+    });
     await this.#activate();
   }
 
   /** Takes back the invalidity of a block, its ancestors and descendants. */
   async reconsiderBlock(node: HeaderNode): Promise<void> {
-    await this.#locked(() => reconsiderBlock(this.#parts, node));
+    await this.#locked(async () => {
+      reconsiderBlock(this.#parts, node);
+      await flushIndex(this.#parts);
+    });
     await this.#activate();
   }
 

@@ -140,6 +140,25 @@ test("a killed program loses no block that it had taken, however many files they
   await chain.close();
 });
 
+test("what the user called invalid, or no longer, stays so when the program is killed", async () => {
+  const blocks = buildChain(network, genesis, 10);
+  const disk = new FaultWorld();
+  const first = await openTestChain("/data", { disk });
+  await first.submitAll(blocks);
+  await first.chain.flush();
+  await first.chain.invalidateBlock(first.chain.activeAt(8)!);
+  const killed = disk.kill();
+  const second = await openTestChain("/data", { disk: killed });
+  await second.chain.importBlocks();
+  assert.equal(second.chain.tip.height, 7);
+  await second.chain.reconsiderBlock(second.chain.headers.lookup(blocks[7]!.hash)!);
+  const cut = killed.powerCut(new SeededRandom(1));
+  const { chain } = await openTestChain("/data", { ...CHOSEN, disk: cut });
+  await chain.importBlocks();
+  assert.equal(chain.tip.height, 10);
+  await chain.close();
+});
+
 test("a full disk ends in a clean stop with its reason, and what was written stays", async () => {
   for (let seed = 1; seed <= 10; seed++) {
     const random = new SeededRandom(seed);

@@ -30,9 +30,15 @@ export function receiveBlock(
 }
 
 /** A candidate, unless it is worse than the tip. */
-export function addCandidate(parts: ChainParts, node: HeaderNode): void {
-  const { tip } = parts.active;
+export function addCandidate(parts: ChainParts, node: HeaderNode, tip = lastValid(parts)): void {
   if (tip === undefined || compareCandidates(node, tip) >= 0) parts.candidates.add(node);
+}
+
+/** The tip, or the last block before it that is not invalid: a crash may come before an invalid tip is left. */
+function lastValid({ active }: ChainParts): HeaderNode | undefined {
+  let node = active.tip;
+  while (node?.failed === true) node = node.prev ?? undefined;
+  return node;
 }
 
 /** Whether a block may be a candidate at all: valid as far as known, and all before it received. */
@@ -43,7 +49,8 @@ export function isConnectable(node: HeaderNode): boolean {
 /** Finds the candidates anew, after marks of many blocks were changed. */
 export function rebuildCandidates(parts: ChainParts): void {
   parts.candidates.clear();
-  for (const node of parts.headers.nodes()) if (isConnectable(node)) addCandidate(parts, node);
+  const tip = lastValid(parts);
+  for (const node of parts.headers.nodes()) if (isConnectable(node)) addCandidate(parts, node, tip);
 }
 
 /** After loading: counts transactions from genesis on, and collects what has no place in the chain yet. */
