@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -69,7 +69,9 @@ export class RpcFailure extends Error {
 export type Reply = any;
 
 const directories = new Set<string>();
+const running = new Set<ChildProcess>();
 process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
   for (const path of directories) rmSync(path, { recursive: true, force: true });
 });
 
@@ -239,8 +241,13 @@ export class NodeProcess {
       this.#stderr += text;
     });
     this.pid = this.#child.pid ?? 0;
+    running.add(this.#child);
+    // A node does not keep a test alive that has failed: it is killed when the test's process ends.
+    this.#child.unref();
+    for (const stream of [this.#child.stdout, this.#child.stderr]) (stream as Socket | null)?.unref();
     this.ended = endOf(this.#child).then((end) => {
       this.#end = end;
+      running.delete(this.#child);
       return end;
     });
   }
@@ -317,7 +324,12 @@ export class NodeProcess {
   }
 
   async #finish(): Promise<Ended> {
-    const end = await Promise.race([this.ended, sleep(PATIENCE, undefined, { ref: false })]);
+    const patience = new AbortController();
+    const end = await Promise.race([
+      this.ended,
+      sleep(PATIENCE, undefined, { signal: patience.signal }).catch(() => undefined),
+    ]);
+    patience.abort();
     this.#agent.destroy();
     if (end === undefined) {
       this.#child.kill("SIGKILL");
