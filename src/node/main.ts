@@ -43,6 +43,7 @@ import { CLIENT_VERSION, PROTOCOL_VERSION, VERSION } from "#node/config/version.
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { VersionbitsCache } from "#protocol/consensus/versionbits.ts";
 import { feeRatePerKvb } from "#protocol/policy/fee-rate.ts";
+import { chainWarnings } from "./chain-warnings.ts";
 import { firstFailure } from "./first-failure.ts";
 import { importPaths } from "./import-paths.ts";
 import { NodeClock } from "./node-clock.ts";
@@ -194,6 +195,7 @@ async function assemble({
     stopped: () => end.asked,
   };
   const templates = new BlockTemplates(templateOptions, { ...generate, clock, tipMoved: chain.updated });
+  const warningsOfChain = chainWarnings(chain, versionbits);
   const node: NodeControl = {
     startTime,
     clientVersion: CLIENT_VERSION,
@@ -201,7 +203,7 @@ async function assemble({
     pruneTarget: undefined,
     relayFee: mempoolOptions.minRelayFee.fee,
     incrementalFee: mempoolOptions.incrementalRelayFee.fee,
-    warnings: () => peers.warnings,
+    warnings: () => [...warningsOfChain(), ...peers.warnings],
     shutdown: () => end.because(undefined),
   };
   context.current = {
