@@ -17,9 +17,9 @@ const help: Method = {
   run(context, args) {
     const methods = context.methods();
     if (args.has("command")) {
-      const name = args.string("command").split(" ")[0]!;
+      const name = args.string("command");
       const method = methods.get(name);
-      return method === undefined ? `help: unknown command: ${args.string("command")}` : helpText(method);
+      return method === undefined ? `help: unknown command: ${name}` : helpText(method);
     }
     const lines: string[] = [];
     for (const category of CATEGORIES) {

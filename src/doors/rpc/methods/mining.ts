@@ -227,9 +227,20 @@ const getblocktemplate: Method = {
       rules: request["rules"] === undefined ? [] : stringsOf(request["rules"]),
       ...(longPollId === undefined ? {} : { longPollId: typeof longPollId === "string" ? longPollId : null }),
     };
-    return unwrap(await context.mining.templates.answer(query, () => call.signal.aborted)) as JsonObject;
+    const answer = context.mining.templates.answer(query, () => call.signal.aborted);
+    // A long poll may still wait when the node stops or the client is gone.
+    return unwrap(await Promise.race([answer, shutDown(call.signal)])) as JsonObject;
   },
 };
+
+/** Rejects as soon as the call is to end. */
+function shutDown(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const refuse = () => reject(new RpcError(RPC_CODE.clientNotConnected, "Shutting down"));
+    if (signal.aborted) refuse();
+    else signal.addEventListener("abort", refuse, { once: true });
+  });
+}
 
 function parseBlockHex(value: Json): Uint8Array {
   const text = expectString(value);

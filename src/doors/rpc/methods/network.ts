@@ -6,7 +6,7 @@ import { CONNECTION_TYPES, type NetworkName, type PeerInfo } from "#ledger/peers
 import { serviceNames } from "#protocol/wire/services.ts";
 import { amountJson } from "../amount-json.ts";
 import type { RpcContext } from "../context.ts";
-import type { RpcMethod } from "../method.ts";
+import { helpText, type RpcMethod } from "../method.ts";
 import { RPC_CODE, RpcError } from "../rpc-error.ts";
 
 type Method = RpcMethod<RpcContext>;
@@ -119,6 +119,12 @@ const addnode: Method = {
   run(context, args) {
     const peers = peersOf(context);
     const node = args.string("node");
+    if (args.boolean("v2transport", false)) {
+      throw new RpcError(
+        RPC_CODE.invalidParameter,
+        "Error: v2transport requested but not enabled (see -v2transport)",
+      );
+    }
     switch (args.string("command")) {
       case "onetry":
         peers.connectOnce(node);
@@ -133,7 +139,7 @@ const addnode: Method = {
           "Error: Node could not be removed. It has not been added previously.",
         );
       default:
-        throw new RpcError(RPC_CODE.misc, "command must be one of add, remove, onetry");
+        throw new RpcError(RPC_CODE.misc, helpText(addnode));
     }
   },
 };
@@ -169,9 +175,12 @@ const addconnection: Method = {
     }
     const type = CONNECTION_TYPES.find((name) => name === args.string("connection_type"));
     if (type === undefined || type === "inbound" || type === "manual") {
+      throw new RpcError(RPC_CODE.invalidParameter, helpText(addconnection));
+    }
+    if (args.boolean("v2transport", false)) {
       throw new RpcError(
         RPC_CODE.invalidParameter,
-        `Error: invalid connection type ${args.string("connection_type")}`,
+        "Error: Adding v2transport connections requires -v2transport init flag to be set.",
       );
     }
     const address = args.string("address");
