@@ -94,27 +94,24 @@ export class BlockIndex {
   }
 
   /**
-   * Saves files and blocks, durably. The blocks' data must have been synced before. Files go first: space that a
-   * file is said to use and no block claims is lost, but a block in space that seems free would be overwritten.
+   * Saves files and blocks, durably. The blocks' data must have been synced before. All is one step, unless there are
+   * very many blocks. Then files go first: space that a file is said to use and no block claims is lost, but a block in
+   * space that seems free would be overwritten.
    */
   async save(
     files: readonly (readonly [number: number, info: Readonly<BlockFileInfo>])[],
     nodes: readonly HeaderNode[],
   ): Promise<void> {
-    if (files.length > 0) {
-      const operations = files.map(([number, info]) => ({
-        type: "put" as const,
-        key: fileKey(number),
-        value: encodeFileInfo(info),
-      }));
-      await this.#store.batch(operations, { sync: true });
+    let batch = this.#store.newBatch();
+    for (const [number, info] of files) batch.put(fileKey(number), encodeFileInfo(info));
+    for (const node of nodes) {
+      if (batch.length >= BATCH_OPERATIONS) {
+        await batch.write({ sync: true });
+        batch = this.#store.newBatch();
+      }
+      batch.put(blockKey(node), encodeBlock(node));
     }
-    for (let start = 0; start < nodes.length; start += BATCH_OPERATIONS) {
-      const batch = this.#store.newBatch();
-      const end = Math.min(nodes.length, start + BATCH_OPERATIONS);
-      for (let i = start; i < end; i++) batch.put(blockKey(nodes[i]!), encodeBlock(nodes[i]!));
-      await batch.write({ sync: true });
-    }
+    await batch.write({ sync: true });
   }
 
   close(): Promise<void> {

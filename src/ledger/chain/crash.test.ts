@@ -98,6 +98,67 @@ for (const left of ["blk", "rev", "index"]) {
   });
 }
 
+/** Nine blocks that spend coins, and a branch that leaves the last six of them and spends the same ones otherwise. */
+function forkedStory(): { plain: TestBlock[]; main: TestBlock[]; branch: TestBlock[] } {
+  const plain = buildChain(network, genesis, 105);
+  const mine = (prev: TestBlock, from: number, count: number, salt: number): TestBlock[] => {
+    const blocks: TestBlock[] = [];
+    for (let i = from; i < from + count; i++) {
+      const txs = i < 6 ? [spend(plain[i]!.txids[0]!, 0, [10e8 + salt, 20e8, 1e8])] : [];
+      blocks.push(buildBlock(network, blocks.at(-1) ?? prev, { txs, salt }));
+    }
+    return blocks;
+  };
+  const main = mine(plain.at(-1)!, 0, 9, 0);
+  return { plain, main, branch: mine(main[2]!, 3, 7, 1) };
+}
+
+/** How a chain moves between two flushes. It begins with six of the nine blocks. */
+const { plain, main, branch } = forkedStory();
+const MOVES: Readonly<Record<string, (world: TestChain) => Promise<void>>> = {
+  forward: (world) => world.submitAll(main.slice(6)),
+  back: ({ chain }) => chain.invalidateBlock(chain.headers.lookup(main[3]!.hash)!),
+  "to another branch": (world) => world.submitAll(branch),
+  "back and forth": async ({ chain }) => {
+    const node = chain.headers.lookup(main[3]!.hash)!;
+    await chain.invalidateBlock(node);
+    await chain.reconsiderBlock(node);
+  },
+};
+
+for (const [name, move] of Object.entries(MOVES)) {
+  test(`a flush of coins that is cut at any instant is made good: ${name}`, async () => {
+    // One coin a batch: there are many instants.
+    const options = { ...CHOSEN, checkBlocks: 12, coinBatchBytes: 1 };
+    const base = new FaultWorld();
+    const start = await openTestChain("/data", { ...options, disk: base });
+    await start.submitAll([...plain, ...main.slice(0, 6)]);
+    await start.chain.close();
+    let aim: { tip: Uint8Array; coins: string } | undefined;
+    let replays = 0;
+    // The first is not cut, and shows what the others must come to.
+    for (let instant = 0, isCut = true; isCut; instant++) {
+      const disk = base.kill();
+      const world = await openTestChain("/data", { ...options, disk });
+      await move(world);
+      if (instant > 0) disk.offAfter(instant);
+      const fails = await world.chain.flush().then(
+        () => false,
+        () => true,
+      );
+      isCut = instant === 0 || fails;
+      const again = await openTestChain("/data", { ...options, disk: disk.kill() });
+      if (again.log.includes("Replaying blocks")) replays++;
+      await again.chain.importBlocks();
+      const state = { tip: again.chain.tip.hash.slice(), coins: await coinsHash(again.chain) };
+      aim ??= state;
+      assert.deepEqual(state, aim, `cut at operation ${instant}`);
+      await again.chain.close();
+    }
+    assert.ok(replays > 5, `only ${replays} cut flushes`);
+  });
+}
+
 test("blocks that a killed program left unsynced are safe once they are indexed", async () => {
   for (let seed = 1; seed <= 20; seed++) {
     const random = new SeededRandom(seed);

@@ -25,6 +25,9 @@ export async function replayBlocks(parts: ChainParts): Promise<void> {
   for (let height = (fork?.height ?? -1) + 1; height <= to.height; height++) {
     await rollForward(parts, to.ancestor(height)!);
   }
+  // Nothing was to be done when the chain had come back to where it was at the flush before.
+  parts.coins.begin();
+  parts.coins.commit(to.hash);
   await parts.coins.flush();
 }
 
