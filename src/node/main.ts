@@ -145,7 +145,7 @@ async function assemble({
 
   // The RPC door opens first and answers that the node is starting.
   const context: { current: RpcContext | undefined } = { current: undefined };
-  const dispatcher = new RpcDispatcher(lateContext(context), ALL_METHODS);
+  const dispatcher = new RpcDispatcher(lateContext(context), ALL_METHODS, log);
   const rpc = await openRpcServer(settings, network, paths, { dispatcher, log, show });
   if (rpc !== undefined) stack.defer(() => rpc.close());
 

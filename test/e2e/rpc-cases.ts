@@ -45,7 +45,7 @@ export async function rpcCases(world: RpcWorld): Promise<Cases> {
   const waitingNow = async (): Promise<typeof pending> => {
     const known: string[] = await node.rpc("getrawmempool");
     if (!known.includes(pending.txid)) {
-      const hex = await world.signed(world.takeCoin(world.coins[0]!.kind));
+      const hex = await world.signed();
       pending = { hex, txid: await node.rpc("sendrawtransaction", [hex]) };
     }
     return pending;

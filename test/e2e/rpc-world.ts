@@ -38,6 +38,9 @@ export interface OwnCoin {
   readonly scriptPubKey: string;
 }
 
+/** Kinds of which a test gets a coin that asks for none. */
+const USUAL: readonly Kind[] = ["p2wpkh", "p2pkh", "p2tr key path", "p2sh-p2wpkh", "p2pk"];
+
 /** How long ago the first block is, in seconds; the chain is up to date when it is made. */
 const AGE = 3600;
 
@@ -96,11 +99,16 @@ export class RpcWorld {
     return new RpcWorld(node, peer, address, mature);
   }
 
-  /** Takes a coin that nobody has taken yet. */
-  takeCoin(kind: Kind = "p2wpkh"): OwnCoin {
-    const at = this.coins.findIndex((coin) => coin.kind === kind);
-    if (at < 0) throw new Error(`no coin of kind ${kind} is left`);
+  /** Takes a coin that nobody has taken yet, of any kind unless one is named. */
+  takeCoin(kind?: Kind): OwnCoin {
+    const wanted = kind === undefined ? USUAL.find((usual) => this.#has(usual)) : kind;
+    const at = this.coins.findIndex((coin) => coin.kind === wanted);
+    if (at < 0) throw new Error(`no coin of kind ${wanted ?? "any"} is left`);
     return this.coins.splice(at, 1)[0]!;
+  }
+
+  #has(kind: Kind): boolean {
+    return this.coins.some((coin) => coin.kind === kind);
   }
 
   /** A transaction that spends a coin to our address, unsigned, in hex. */

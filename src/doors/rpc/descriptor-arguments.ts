@@ -1,7 +1,11 @@
 /** Descriptors as arguments (Core's rpc/util.cpp and rpc/output_script.cpp). */
+import { hash160 } from "#base/crypto/sha256.ts";
+import { equalBytes, toHex } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import type { Json } from "#base/lib/json.ts";
+import { Slices } from "#ledger/chain/slices.ts";
 import type { Descriptor } from "#protocol/bitcoin/descriptor.ts";
+import { inferDescriptor } from "#protocol/bitcoin/infer-descriptor.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { type ParsedDescriptor, parseDescriptor } from "#protocol/bitcoin/parse-descriptor.ts";
 import { expectArray, expectObject, typeName } from "./method.ts";
@@ -41,27 +45,68 @@ export function rangeArgument(value: Json): { begin: number; end: number } {
   return { begin, end };
 }
 
-/** The scripts of a scan object: a descriptor, or `{desc, range}` (Core's EvalDescriptorStringOrObject). */
-export function* expandScanObject(object: Json, network: Network): Generator<Uint8Array> {
-  let text: Json;
-  let range = { begin: 0, end: DEFAULT_RANGE_END };
-  if (typeof object === "string") text = object;
-  else if (typeName(object) === "object") {
-    const { desc, range: given } = expectObject(object);
-    if (typeof desc !== "string") {
-      throw new RpcError(RPC_CODE.invalidParameter, "Descriptor needs to be provided in scan object");
+/** Where a script that is scanned for comes from. */
+export interface ScanTarget {
+  readonly descriptor: Descriptor;
+  readonly position: number;
+}
+
+/**
+ * The scripts (in hex) of scan objects, each a descriptor or `{desc, range}` (Core's EvalDescriptorStringOrObject).
+ * Deriving many takes long and lets others run in between.
+ */
+export async function scanTargets(
+  objects: readonly Json[],
+  network: Network,
+  signal: AbortSignal,
+): Promise<Map<string, ScanTarget>> {
+  const targets = new Map<string, ScanTarget>();
+  const slices = new Slices();
+  for (const object of objects) {
+    const { text, range } = parseScanObject(object);
+    for (const descriptor of descriptorArgument(text, network, false).descriptors) {
+      const { begin, end } = descriptor.isRange ? range : { begin: 0, end: 0 };
+      for (let position = begin; position <= end; position++) {
+        const missing = `Cannot derive script without private keys: '${text}'`;
+        for (const script of scriptsAt(descriptor, position, missing)) {
+          targets.set(toHex(script), { descriptor, position });
+        }
+        if (!slices.due) continue;
+        await slices.pause();
+        if (signal.aborted) return targets;
+      }
     }
-    text = desc;
-    if (given !== undefined && given !== null) range = rangeArgument(given);
-  } else {
+  }
+  return targets;
+}
+
+function parseScanObject(object: Json): { text: string; range: { begin: number; end: number } } {
+  const usual = { begin: 0, end: DEFAULT_RANGE_END };
+  if (typeof object === "string") return { text: object, range: usual };
+  if (typeName(object) !== "object") {
     throw new RpcError(RPC_CODE.invalidParameter, "Scan object needs to be either a string or an object");
   }
-  for (const descriptor of descriptorArgument(text, network, false).descriptors) {
-    const { begin, end } = descriptor.isRange ? range : { begin: 0, end: 0 };
-    for (let position = begin; position <= end; position++) {
-      yield* scriptsAt(descriptor, position, `Cannot derive script without private keys: '${text}'`);
-    }
+  const { desc, range } = expectObject(object);
+  if (typeof desc !== "string") {
+    throw new RpcError(RPC_CODE.invalidParameter, "Descriptor needs to be provided in scan object");
   }
+  return { text: desc, range: range === undefined || range === null ? usual : rangeArgument(range) };
+}
+
+/** The descriptor of a script that was scanned for, with what its target knows of its keys. */
+export function describeTarget(
+  script: Uint8Array,
+  { descriptor, position }: ScanTarget,
+  network: Network,
+): string {
+  const expansion = descriptor.expand(position);
+  const { keys = [], subscripts = [], taproot = [] } = expansion ?? {};
+  return inferDescriptor(script, network, {
+    publicKey: (hash) => keys.find(({ publicKey }) => equalBytes(hash160(publicKey), hash))?.publicKey,
+    origin: (publicKey) => keys.find((key) => equalBytes(key.publicKey, publicKey))?.origin,
+    script: (hash) => subscripts.find((inner) => equalBytes(hash160(inner), hash)),
+    taproot: (outputKey) => taproot.find((output) => equalBytes(output.outputKey, outputKey)),
+  }).toString();
 }
 
 /** The output scripts at a position. @throws RpcError −5 with `missing` where private keys would be needed */

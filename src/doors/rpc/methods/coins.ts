@@ -3,11 +3,10 @@ import { toHex, toHexReversed } from "#base/lib/bytes.ts";
 import type { Json, JsonObject } from "#base/lib/json.ts";
 import type { Coin } from "#ledger/chain/coin-view.ts";
 import { type UtxoHashType, utxoStats } from "#ledger/chain/utxo-stats.ts";
-import { inferDescriptor } from "#protocol/bitcoin/infer-descriptor.ts";
 import { amountJson } from "../amount-json.ts";
 import { outpointBytes, parseHash } from "../arguments.ts";
 import type { RpcContext } from "../context.ts";
-import { expandScanObject } from "../descriptor-arguments.ts";
+import { describeTarget, scanTargets } from "../descriptor-arguments.ts";
 import type { RpcMethod } from "../method.ts";
 import { RPC_CODE, RpcError } from "../rpc-error.ts";
 import { scriptJson } from "../tx-json.ts";
@@ -123,8 +122,14 @@ const gettxoutsetinfo: Method = {
   },
 };
 
-/** The one scan that may run. */
-let scan: { readonly stop: AbortController; progress: number } | undefined;
+interface Scan {
+  readonly stop: AbortController;
+  /** 0–1 */
+  progress: number;
+}
+
+/** The one scan that may run on a chain. */
+const scans = new WeakMap<RpcContext["chain"], Scan>();
 
 const scantxoutset: Method = {
   name: "scantxoutset",
@@ -142,6 +147,8 @@ const scantxoutset: Method = {
   result: "An object with the outputs found; a boolean for abort; progress or null for status",
   async run(context, args, call) {
     const action = args.string("action");
+    const { chain } = context;
+    const scan = scans.get(chain);
     if (action === "status") return scan === undefined ? null : { progress: Math.floor(scan.progress * 100) };
     if (action === "abort") {
       scan?.stop.abort();
@@ -159,12 +166,12 @@ const scantxoutset: Method = {
     if (!args.has("scanobjects")) {
       throw new RpcError(RPC_CODE.misc, "scanobjects argument is required for the start action");
     }
-    const current = { stop: new AbortController(), progress: 0 };
-    scan = current;
+    const current: Scan = { stop: new AbortController(), progress: 0 };
+    scans.set(chain, current);
     try {
       return await scanCoins(context, args.array("scanobjects"), current, call.signal);
     } finally {
-      scan = undefined;
+      scans.delete(chain);
     }
   },
 };
@@ -172,15 +179,12 @@ const scantxoutset: Method = {
 async function scanCoins(
   { chain, network }: RpcContext,
   objects: readonly Json[],
-  current: { readonly stop: AbortController; progress: number },
+  current: Scan,
   gone: AbortSignal,
 ): Promise<JsonObject> {
-  const wanted = new Set<string>();
-  for (const object of objects) {
-    for (const script of expandScanObject(object, network)) wanted.add(toHex(script));
-  }
-  const snapshot = await chain.snapshot();
   const signal = AbortSignal.any([current.stop.signal, gone]);
+  const targets = await scanTargets(objects, network, signal);
+  const snapshot = await chain.snapshot();
   const unspents: Json[] = [];
   let txouts = 0;
   let total = 0;
@@ -191,14 +195,15 @@ async function scanCoins(
         // Coins come in the order of their txids, which are as good as random.
         current.progress = (coin.txid[0]! * 256 + coin.txid[1]!) / 65_536;
         const script = toHex(coin.script);
-        if (!wanted.has(script)) return;
+        const target = targets.get(script);
+        if (target === undefined) return;
         total += coin.amount;
         const block = snapshot.node.ancestor(coin.height)!;
         unspents.push({
           txid: toHexReversed(coin.txid),
           vout: coin.index,
           scriptPubKey: script,
-          desc: inferDescriptor(coin.script, network).toString(),
+          desc: describeTarget(coin.script, target, network),
           amount: amountJson(coin.amount),
           coinbase: coin.coinbase,
           height: coin.height,

@@ -3,6 +3,7 @@ import { isValidPublicKey } from "#base/crypto/keys.ts";
 import { hash160, ripemd160, sha256 } from "#base/crypto/sha256.ts";
 import { equalBytes, fromHex, toHex } from "#base/lib/bytes.ts";
 import type { Json } from "#base/lib/json.ts";
+import { Slices } from "#ledger/chain/slices.ts";
 import {
   decodeAddress,
   describeAddress,
@@ -85,7 +86,7 @@ const deriveaddresses: Method = {
     },
   ],
   result: "Addresses, or an array of them for each path of a multipath descriptor",
-  run({ network }, args) {
+  async run({ network }, args) {
     const range = args.has("range") ? rangeArgument(args.value("range")) : undefined;
     const { descriptors } = descriptorArgument(args.string("descriptor"), network, true);
     const [first] = descriptors as [Descriptor, ...Descriptor[]];
@@ -98,19 +99,22 @@ const deriveaddresses: Method = {
     if (first.isRange && range === undefined) {
       throw new RpcError(RPC_CODE.invalidParameter, "Range must be specified for a ranged descriptor");
     }
-    const all = descriptors.map((descriptor) =>
-      addressesOf(descriptor, range ?? { begin: 0, end: 0 }, network),
-    );
+    const all: Json[] = [];
+    for (const descriptor of descriptors) {
+      all.push(await addressesOf(descriptor, range ?? { begin: 0, end: 0 }, network));
+    }
     return all.length === 1 ? all[0]! : all;
   },
 };
 
-function addressesOf(
+/** Up to a million addresses: others run in between. */
+async function addressesOf(
   descriptor: Descriptor,
   range: { begin: number; end: number },
   network: Network,
-): Json[] {
+): Promise<Json[]> {
   const addresses: Json[] = [];
+  const slices = new Slices();
   for (let position = range.begin; position <= range.end; position++) {
     const scripts = scriptsAt(descriptor, position, "Cannot derive script without private keys");
     for (const script of scripts) {
@@ -119,6 +123,7 @@ function addressesOf(
       // combo() has an output to the key itself, which has no address, beside those that do.
       else if (scripts.length === 1 || classifyOutput(script).type !== "pubkey") throw noAddress();
     }
+    if (slices.due) await slices.pause();
   }
   if (addresses.length === 0) throw noAddress();
   return addresses;

@@ -1,0 +1,189 @@
+/** A node in the background, as `freehold` starts it, asks it and stops it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Json, JsonNumber, type JsonObject } from "#base/lib/json.ts";
+import { chooseNetwork } from "#node/config/choose-network.ts";
+import { defaultDataDirectory } from "#node/config/data-directory.ts";
+import { OPTIONS } from "#node/config/options.ts";
+import { readArguments, readConfiguration } from "#node/config/read-settings.ts";
+import { Settings } from "#node/config/settings.ts";
+import { VERSION } from "#node/config/version.ts";
+import type { Network } from "#protocol/bitcoin/network.ts";
+import { CLIENT_OPTIONS } from "./client-options.ts";
+import { type CallSettings, findEndpoint } from "./endpoint.ts";
+import { type NodeStatus, statusOf } from "./format-status.ts";
+import { ConnectionFailed, callRpc, rpcRequest } from "./rpc-client.ts";
+
+/** The daemon's program. */
+const DAEMON = resolve(import.meta.dirname, "../../node/bitcoind.ts");
+/** A daemon without a terminal, that can be asked and stopped. */
+const AS_SERVICE = ["-nodaemon", "-nodaemonwait", "-noprinttoconsole", "-server=1"];
+/** Between two looks at the node, ms. */
+const GLANCE = 200;
+const IN_WARMUP = -28;
+
+/** Nobody answers. */
+export class NotRunning extends Error {
+  override readonly name = "NotRunning";
+}
+
+/** The node is there but not ready; the text says what it does. */
+export class Starting extends Error {
+  override readonly name = "Starting";
+}
+
+export interface NodePlace {
+  /** Data directory; the default one when undefined. */
+  readonly datadir: string | undefined;
+  /** Name of the network; the one of the configuration when undefined. */
+  readonly network: string | undefined;
+  /** Further options of the daemon, as `-dbcache=1000`. */
+  readonly options: readonly string[];
+}
+
+export class BackgroundNode {
+  readonly network: Network;
+  /** Folder of the network. */
+  readonly folder: string;
+  readonly datadir: string;
+  readonly #call: CallSettings;
+  readonly #args: readonly string[];
+
+  /** @throws ConfigError when options or configuration make no sense */
+  constructor(place: NodePlace) {
+    const datadir = resolve(place.datadir ?? defaultDataDirectory());
+    mkdirSync(datadir, { recursive: true, mode: 0o700 });
+    this.#args = [
+      `-datadir=${datadir}`,
+      ...(place.network === undefined ? [] : [`-chain=${place.network}`]),
+      ...place.options,
+    ];
+    const settings = readArguments(this.#args, new Settings({ ...OPTIONS, ...CLIENT_OPTIONS }));
+    const show = (text: string) => void process.stderr.write(`${text}\n`);
+    const { folder, config } = readConfiguration(settings, datadir, show);
+    this.network = chooseNetwork(settings);
+    this.datadir = folder;
+    this.folder = join(folder, this.network.folder);
+    this.#call = { settings, folder, config, password: "", show };
+  }
+
+  /**
+   * Results of methods without arguments, in one batch.
+   * @throws NotRunning, Starting, ServerRefused, Error with the text of the first method that failed
+   */
+  async ask(methods: readonly string[]): Promise<Json[]> {
+    const batch = methods.map((method, id) => rpcRequest(method, [], id));
+    let replies: Json;
+    try {
+      replies = await callRpc(findEndpoint(this.#call, undefined), batch);
+    } catch (error) {
+      if (error instanceof ConnectionFailed) throw new NotRunning("No node is running.");
+      throw error;
+    }
+    return (replies as JsonObject[]).map(({ result = null, error = null }) => {
+      if (error === null) return plain(result);
+      const { code, message } = plain(error) as { code: number; message: string };
+      throw code === IN_WARMUP ? new Starting(message) : new Error(message);
+    });
+  }
+
+  async status(): Promise<NodeStatus> {
+    const methods = ["getblockchaininfo", "getnetworkinfo", "getmempoolinfo", "uptime"];
+    return statusOf(await this.ask(methods), VERSION, this.datadir);
+  }
+
+  /**
+   * Starts the daemon apart from this terminal and waits until it answers.
+   * @param tell is told what it does meanwhile
+   * @throws Error with the daemon's own text when it ended instead
+   */
+  async start(tell: (text: string) => void): Promise<void> {
+    const child = spawn(process.execPath, [...process.execArgv, DAEMON, ...this.#args, ...AS_SERVICE], {
+      detached: true,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const failure = watch(child);
+    try {
+      for (;;) {
+        const ended = await Promise.race([failure, sleep(GLANCE)]);
+        if (ended !== undefined) throw ended;
+        const state = await this.#state();
+        if (state === undefined) return;
+        tell(state);
+      }
+    } finally {
+      child.stderr?.destroy();
+      child.unref();
+    }
+  }
+
+  /** What the node does before it is ready; undefined when it is. */
+  async #state(): Promise<string | undefined> {
+    try {
+      await this.ask(["getblockcount"]);
+      return undefined;
+    } catch (error) {
+      if (error instanceof Starting) return error.message;
+      if (error instanceof NotRunning) return "Starting";
+      // The cookie of an earlier run is still there until the new one has written its own.
+      return "Waiting for the node's credentials";
+    }
+  }
+
+  /** Stops the node and waits until its process has ended. @throws NotRunning */
+  async stop(): Promise<void> {
+    const pid = this.#pid();
+    await this.ask(["stop"]);
+    while (pid === undefined ? await this.#answers() : isAlive(pid)) await sleep(GLANCE);
+  }
+
+  async #answers(): Promise<boolean> {
+    return this.ask(["uptime"]).then(
+      () => true,
+      (error) => !(error instanceof NotRunning),
+    );
+  }
+
+  #pid(): number | undefined {
+    const name = this.#call.settings.path("pid") ?? "bitcoind.pid";
+    try {
+      const pid = Number(readFileSync(resolve(this.folder, name), "utf8"));
+      return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Settles with the reason when the daemon ends. */
+function watch(child: ChildProcess): Promise<Error> {
+  let text = "";
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  return new Promise((resolve) => {
+    child.once("error", resolve);
+    child.once("close", (code) => {
+      resolve(new Error(text.trim().replace(/^Error: /, "") || `The node ended with code ${code}.`));
+    });
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A reply with its numbers as numbers. */
+function plain(value: Json): Json {
+  if (value instanceof JsonNumber) return Number(value.text);
+  if (Array.isArray(value)) return value.map(plain);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member ?? null)]));
+}
