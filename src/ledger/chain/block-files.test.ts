@@ -434,6 +434,17 @@ test("a power cut never leaves blocks without the key they were written with", a
   }
 });
 
+test("a file without a sound block before one that has some is recorded too", async () => {
+  const world = new FaultWorld();
+  const files = await openIn("/blocks", {}, [], world.files);
+  files.noteBlock({ file: 2, offset: 8 }, 100, 1, 1);
+  assert.deepEqual(
+    files.infos.map(({ blocks }) => blocks),
+    [0, 0, 1],
+  );
+  assert.deepEqual(files.takeChanged(), [0, 1, 2]);
+});
+
 test("a full disk refuses the block, and nothing is noted of it", async () => {
   const world = new FaultWorld();
   const files = await openIn("/blocks", {}, [], world.files);

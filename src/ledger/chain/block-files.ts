@@ -169,7 +169,8 @@ export class BlockFiles {
   /** A block that already stands there (reindex, tail) counts from now on. */
   noteBlock(position: FilePosition, length: number, height: number, time: number): void {
     const { file, offset } = position;
-    while (this.#infos.length <= file) this.#infos.push(emptyInfo());
+    // What was between may hold nothing sound; the index wants to know of it all the same.
+    for (; this.#infos.length <= file; this.#infos.push(emptyInfo())) this.#changed.add(this.#infos.length);
     const info = this.#infos[file]!;
     const isFirst = info.blocks === 0;
     info.heightFirst = isFirst ? height : Math.min(info.heightFirst, height);
