@@ -90,7 +90,10 @@ export class BlockFiles {
     this.#open = new OpenFiles(files);
     this.xorKey = xorKey;
     this.#infos = known.map((info) => ({ ...info }));
-    if (this.#infos.length === 0) this.#infos.push(emptyInfo());
+    if (this.#infos.length === 0) {
+      this.#infos.push(emptyInfo());
+      this.#changed.add(0);
+    }
     this.#lastFile = this.#infos.length - 1;
   }
 
