@@ -44,7 +44,8 @@ async function run(read: ReadSettings): Promise<number> {
   // A bug somewhere must not cost what is not written yet: the node stops in order.
   process.on("uncaughtException", (error) => node.stop(error));
   process.on("SIGHUP", () => node.reopenLog());
-  process.send?.(STARTED);
+  // The parent may be gone by now.
+  if (process.connected) process.send?.(STARTED, undefined, undefined, () => {});
   const error = await node.ended;
   if (error === undefined) return 0;
   showError(error);

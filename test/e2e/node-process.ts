@@ -24,6 +24,8 @@ const GLANCE = 25;
 export interface NodeOptions {
   /** Further arguments, after the usual ones, so that they win. */
   readonly args?: readonly string[];
+  /** All arguments, in place of the usual ones. */
+  readonly only?: readonly string[];
   /** Text of bitcoin.conf; none is written when undefined. */
   readonly conf?: string;
   /** An existing directory, which is kept; a temporary one otherwise, removed by `stop` and disposal. */
@@ -34,6 +36,8 @@ export interface NodeOptions {
   readonly network?: "regtest" | "";
   /** Folder of the network within the data directory, where the cookie is. */
   readonly networkFolder?: string;
+  /** `user:password` where -rpcpassword is set and there is no cookie. */
+  readonly login?: string;
   /** False: return as soon as the process runs. */
   readonly wait?: boolean;
 }
@@ -99,13 +103,14 @@ export async function until<T>(
   what: string,
   done: () => T | undefined | false | Promise<T | undefined | false>,
   patience = PATIENCE,
+  glance = GLANCE,
 ): Promise<T> {
   const end = Date.now() + patience;
   for (;;) {
     const result = await done();
     if (result !== undefined && result !== false) return result;
     if (Date.now() > end) throw new Error(`waited ${patience} ms in vain until ${what}`);
-    await sleep(GLANCE);
+    await sleep(glance);
   }
 }
 
@@ -211,7 +216,7 @@ export class NodeProcess {
   readonly ended: Promise<Ended>;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #child: ChildProcess;
-  readonly #isTemporary: boolean;
+  #isTemporary: boolean;
   readonly #options: NodeOptions;
   #stderr = "";
   #end: Ended | undefined;
@@ -225,7 +230,7 @@ export class NodeProcess {
     this.datadir = options.datadir ?? temporaryDirectory();
     this.folder = join(this.datadir, options.networkFolder ?? "regtest");
     if (options.conf !== undefined) writeFileSync(join(this.datadir, "bitcoin.conf"), options.conf);
-    const args = [
+    const args = options.only ?? [
       `-datadir=${this.datadir}`,
       ...((options.network ?? "regtest") === "" ? [] : [`-${options.network ?? "regtest"}`]),
       `-bind=127.0.0.1:${port}`,
@@ -257,9 +262,9 @@ export class NodeProcess {
     return this.#stderr;
   }
 
-  /** `user:password` of the cookie. */
+  /** `user:password` of the cookie, or as it was told. */
   get login(): string {
-    return readFileSync(join(this.folder, ".cookie"), "utf8").trim();
+    return this.#options.login ?? readFileSync(join(this.folder, ".cookie"), "utf8").trim();
   }
 
   get debugLog(): string {
@@ -309,6 +314,12 @@ export class NodeProcess {
       [`-datadir=${this.datadir}`, ...network, `-rpcport=${this.rpcPort}`, ...args],
       options,
     );
+  }
+
+  /** Keeps the data directory when the node has ended; it is the caller's from now on. */
+  keep(): string {
+    this.#isTemporary = false;
+    return this.datadir;
   }
 
   /** Asks it to stop by RPC and waits for its end. */
