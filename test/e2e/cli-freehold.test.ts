@@ -1,0 +1,130 @@
+/** `freehold start`, `status` and `stop`, as people and scripts use them. */
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { FREEHOLD, freePort, runProgram, temporaryDirectory } from "./node-process.ts";
+
+/** A place for a node that nobody else has. */
+async function makePlace(): Promise<{
+  datadir: string;
+  run: (...words: string[]) => ReturnType<typeof runProgram>;
+}> {
+  const datadir = join(temporaryDirectory(), "data");
+  const [port, rpcPort] = [await freePort(), await freePort()];
+  const place = ["--datadir", datadir, "--network", "regtest"];
+  const daemon = [`-port=${port}`, `-rpcport=${rpcPort}`, "-connect=0", "-listen=0", "-dnsseed=0"];
+  return { datadir, run: (...words) => runProgram(FREEHOLD, [...words, ...place, ...daemon]) };
+}
+
+test("a node is started, shown and stopped", async () => {
+  const { datadir, run } = await makePlace();
+  const none = await run("status");
+  assert.deepEqual(none, { code: 3, signal: null, stdout: "", stderr: "No node is running.\n" });
+
+  const started = await run("start");
+  assert.deepEqual([started.code, started.stderr], [0, ""]);
+  assert.match(
+    started.stdout,
+    /^Started\.\n\nFreehold \d+\.\d+\.\d+ on regtest, running for \d+ s\n\n {2}Height {5}0 of 0 headers\n/,
+  );
+  assert.match(started.stdout, new RegExp(`\n {2}Data {7}${datadir}\n$`));
+  assert.ok(existsSync(join(datadir, "regtest", "chainstate")));
+
+  const again = await run("start", "--json");
+  assert.equal(again.code, 0);
+  assert.equal(JSON.parse(again.stdout).started, false);
+
+  const [text, json] = await Promise.all([run("status"), run("status", "--json")]);
+  assert.match(text.stdout, /\n {2}Progress {3}░{24} {2}0\.00 % {2}catching up\n/);
+  assert.match(text.stdout, /\n {2}Peers {6}0 \(0 out, 0 in\)\n {2}Mempool {4}0 transactions, 0 bytes\n/);
+  // Not a terminal: no colours.
+  assert.equal(text.stdout.includes("\u001b"), false);
+  const status = JSON.parse(json.stdout);
+  assert.deepEqual(
+    [status.running, status.network, status.height, status.headers, status.catchingUp, status.datadir],
+    [true, "regtest", 0, 0, true, datadir],
+  );
+  assert.deepEqual(status.peers, { inbound: 0, outbound: 0 });
+  assert.equal(status.mempool.loaded, true);
+
+  const stopped = await run("stop", "--json");
+  assert.deepEqual([stopped.code, JSON.parse(stopped.stdout)], [0, { running: false, stopped: true }]);
+  const after = await run("stop", "--json");
+  assert.equal(after.code, 3);
+  assert.deepEqual(JSON.parse(after.stdout), {
+    running: false,
+    starting: false,
+    message: "No node is running.",
+  });
+});
+
+test("a start that fails says why", async () => {
+  const { datadir, run } = await makePlace();
+  const wrong = await run("start", "-whitelist=nonsense");
+  assert.deepEqual(wrong, {
+    code: 1,
+    signal: null,
+    stdout: "",
+    stderr: "Error: Invalid netmask specified in -whitelist: 'nonsense'\n",
+  });
+  const option = await run("start", "--json", "-nosuch");
+  assert.equal(option.code, 1);
+  assert.deepEqual(JSON.parse(option.stdout), {
+    error: "Error parsing command line arguments: Invalid parameter -nosuch",
+  });
+  writeFileSync(join(datadir, "bitcoin.conf"), "word");
+  const conf = await run("status");
+  assert.equal(conf.code, 1);
+  assert.match(conf.stderr, /^Error: Error reading configuration file: parse error on line 1: word\n$/);
+});
+
+test("a network of one's own", async () => {
+  const { datadir } = await makePlace();
+  const file = join(temporaryDirectory(), "circle.json");
+  const [port, rpcPort] = [await freePort(), await freePort()];
+  writeFileSync(
+    file,
+    JSON.stringify({
+      name: "circle",
+      ports: { p2p: port },
+      genesis: { message: "circle", time: 1_777_593_600 },
+      addresses: { bech32: "circ" },
+      pow: { limit: `7f${"f".repeat(62)}`, targetSpacing: 60 },
+    }),
+  );
+  const run = (...words: string[]) =>
+    runProgram(FREEHOLD, [
+      ...words,
+      "--datadir",
+      datadir,
+      "-chain=circle",
+      `-networkfile=${file}`,
+      `-rpcport=${rpcPort}`,
+      "-connect=0",
+      "-dnsseed=0",
+    ]);
+  const { code, stderr, stdout } = await run("start", "--json");
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.equal(JSON.parse(stdout).network, "circle");
+  assert.equal((await run("stop")).code, 0);
+});
+
+test("a command line that makes no sense ends with 2", async () => {
+  const outcomes = await Promise.all([
+    runProgram(FREEHOLD, ["nonsense"]),
+    runProgram(FREEHOLD, ["status", "--nonsense"]),
+    runProgram(FREEHOLD, []),
+  ]);
+  assert.deepEqual(
+    outcomes.map(({ code }) => code),
+    [2, 2, 2],
+  );
+  const [help, version] = await Promise.all([
+    runProgram(FREEHOLD, ["--help"]),
+    runProgram(FREEHOLD, ["--version"]),
+  ]);
+  assert.deepEqual([help.code, version.code], [0, 0]);
+  assert.match(help.stdout, /start \[options\] +start the node in the background/);
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+});
