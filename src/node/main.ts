@@ -3,6 +3,7 @@
  * them in reverse. Nothing else creates parts.
  */
 
+import { existsSync } from "node:fs";
 import { unixTime } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import { secureRandom } from "#base/lib/random.ts";
@@ -73,13 +74,13 @@ export interface RunningNode {
  * @throws Error with a text for the user
  */
 export async function startNode(
-  { settings, network, folder }: ReadSettings,
+  read: ReadSettings,
   stopping: AbortSignal,
   show: (text: string) => void,
 ): Promise<RunningNode> {
   const stack = new AsyncDisposableStack();
   try {
-    return await assemble({ settings, network, folder, stopping, show, stack });
+    return await assemble(read, { stopping, show, stack });
   } catch (error) {
     // What fails while closing must not hide why.
     await stack.disposeAsync().catch(() => {});
@@ -87,21 +88,15 @@ export async function startNode(
   }
 }
 
-interface Assembly extends ReadSettings {
+interface Assembly {
   readonly stopping: AbortSignal;
   readonly show: (text: string) => void;
   readonly stack: AsyncDisposableStack;
 }
 
-async function assemble({
-  settings,
-  network,
-  folder,
-  stopping,
-  show,
-  stack,
-}: Assembly): Promise<RunningNode> {
-  const startTime = Math.floor(Date.now() / 1000);
+async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly): Promise<RunningNode> {
+  const { settings, network, folder } = read;
+  const started = performance.now();
   const mempoolOptions = readMempoolOptions(settings, network);
   const templateOptions = readTemplateOptions(settings);
   const chainOptions = chainSettings(settings);
@@ -118,7 +113,7 @@ async function assemble({
   const place = { ...chainOptions, network, dataDir: paths.network, blocksDir: paths.blocks };
   await refuseForeignDirectory(place, disk);
   makeDataDirectories(paths);
-  for (const path of paths.blocksAreElsewhere ? [paths.network, paths.blocks] : [paths.network]) {
+  for (const path of [paths.network, paths.blocks]) {
     const lock = DirectoryLock.acquire(path, "Freehold");
     stack.defer(() => lock.release());
   }
@@ -127,7 +122,7 @@ async function assemble({
   stack.defer(() => log.close());
   stack.defer(() => log.info("Shutdown done"));
   if (paths.pid !== undefined) stack.defer(await writePidFile(paths.pid));
-  logSettings(settings, paths, log);
+  logSettings(read, paths, log);
 
   const end = new Ending(stopping);
   const fatal = (error: Error) => {
@@ -197,7 +192,7 @@ async function assemble({
   const templates = new BlockTemplates(templateOptions, { ...generate, clock, tipMoved: chain.updated });
   const warningsOfChain = chainWarnings(chain, versionbits);
   const node: NodeControl = {
-    startTime,
+    uptime: () => Math.floor((performance.now() - started) / 1000),
     clientVersion: CLIENT_VERSION,
     protocolVersion: PROTOCOL_VERSION,
     pruneTarget: undefined,
@@ -297,9 +292,11 @@ class Ending {
   }
 }
 
-function logSettings(settings: Settings, paths: DataPaths, log: Logger): void {
+function logSettings({ settings, config }: ReadSettings, paths: DataPaths, log: Logger): void {
   log.info(`Freehold version v${VERSION}`);
   log.info(`Using data directory ${paths.network}`);
+  const isThere = existsSync(config);
+  if (config !== "") log.info(`Config file: ${config}${isThere ? "" : " (not found, skipping)"}`);
   for (const line of settings.describe()) log.info(line);
   for (const warning of settings.warnings) log.warn(warning);
   for (const [name, { help }] of Object.entries(OPTIONS)) {

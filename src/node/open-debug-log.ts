@@ -23,7 +23,7 @@ export function openDebugLog(settings: Settings, paths: DataPaths, clock: Clock)
       clock,
     );
   } catch (error) {
-    throw new ConfigError(`Could not open debug log file ${paths.debugLog}: ${(error as Error).message}`);
+    throw new ConfigError(`Could not open debug log file ${paths.debugLog}`, { cause: error });
   }
   for (const category of categories) {
     if (!log.switch(category, true)) throw unsupported("-debug", category);

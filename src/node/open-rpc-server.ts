@@ -1,4 +1,4 @@
-import { rename, rm, writeFile } from "node:fs/promises";
+import { chmod, rename, rm, writeFile } from "node:fs/promises";
 import type { Logger } from "#base/lib/logger.ts";
 import { Credentials, makeCookie } from "#doors/rpc/credentials.ts";
 import type { RpcDispatcher } from "#doors/rpc/dispatcher.ts";
@@ -87,6 +87,8 @@ async function writeCookie(path: string, credentials: Credentials, mode: number)
   const cookie = makeCookie();
   credentials.addPlain(cookie);
   await rm(`${path}.tmp`, { force: true });
-  await writeFile(`${path}.tmp`, cookie, { mode });
+  await writeFile(`${path}.tmp`, cookie, { mode: 0o600 });
+  // Whatever the umask says.
+  await chmod(`${path}.tmp`, mode);
   await rename(`${path}.tmp`, path);
 }

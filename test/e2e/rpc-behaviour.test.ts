@@ -1,5 +1,7 @@
 /** What methods do, beyond the form of their answers. */
 import assert from "node:assert/strict";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Reply, until } from "./node-process.ts";
@@ -407,6 +409,26 @@ suite("methods do what they say", () => {
     );
     const { initialblockdownload, blocks, headers } = await call("getblockchaininfo");
     assert.deepEqual([initialblockdownload, blocks], [false, headers]);
+  });
+
+  test("the client's table of arguments is told", async () => {
+    const rows: Reply[] = await call("help", "dump_all_command_conversions");
+    assert.ok(rows.some((row) => row.join() === "getblock,1,verbose,false"));
+    assert.ok(rows.some((row) => row.join() === "getblock,0,blockhash,true"));
+  });
+
+  test("undo data that is gone is told of, and stops nothing", async () => {
+    const hash = await call("getblockhash", 50);
+    const path = join(world.node.folder, "blocks", "rev00000.dat");
+    const whole = readFileSync(path);
+    truncateSync(path, 0);
+    await assert.rejects(
+      call("getblock", hash, 2),
+      /Undo data expected but can't be read\. This could be due to/,
+    );
+    assert.equal((await call("getblock", hash, 1)).hash, hash);
+    writeFileSync(path, whole, { flag: "r+" });
+    assert.equal((await call("getblock", hash, 2)).hash, hash);
   });
 
   test("stop ends what waits, and leaves nothing behind", async () => {

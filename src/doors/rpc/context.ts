@@ -55,8 +55,8 @@ export interface LogControl extends Logger {
 
 /** What a method may ask of the program as a whole. */
 export interface NodeControl {
-  /** Seconds since 1970 of the start, by the machine's clock. */
-  readonly startTime: number;
+  /** Whole seconds since the start, whatever happens to the machine's clock. */
+  uptime(): number;
   /** 290000 for 29.0.0, the version that old clients know. */
   readonly clientVersion: number;
   readonly protocolVersion: number;

@@ -7,7 +7,8 @@
 
 import { type Json, type JsonObject, stringify } from "#base/lib/json.ts";
 import type { Logger } from "#base/lib/logger.ts";
-import { bindArguments, type RpcCall, type RpcMethod, typeName } from "./method.ts";
+import { bindArguments } from "./bind-arguments.ts";
+import { type RpcCall, type RpcMethod, typeName } from "./method.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";
 
 export interface RpcReply {

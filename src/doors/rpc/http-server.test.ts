@@ -171,6 +171,16 @@ test("a body may be long, but not endless", async (t) => {
   assert.equal(endless.status, 413);
 });
 
+test("a path may be long, but headers are bounded, and garbage is refused", async (t) => {
+  const { server } = await serve(t);
+  assert.equal((await send(server.port, { method: "GET", path: `/${"x".repeat(1000)}` })).status, 404);
+  assert.equal((await send(server.port, { method: "GET", path: `/${"x".repeat(10_000)}` })).status, 400);
+  const socket = connect(server.port, "127.0.0.1");
+  socket.end("nonsense\r\n\r\n");
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  assert.ok(answer.toString("latin1").startsWith("HTTP/1.1 400 Bad Request\r\n"));
+});
+
 test("calls beyond the threads wait in turn, beyond the queue they get 503", async (t) => {
   const { server, waiting } = await serve(t, { threads: 1, workQueue: 1 });
   const first = send(server.port, { body: call() });

@@ -4,12 +4,15 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { BlockList, isIP, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Logger } from "#base/lib/logger.ts";
 import type { Credentials } from "./credentials.ts";
 import type { RpcDispatcher } from "./dispatcher.ts";
 
 /** Core's MAX_SIZE for a request body. */
 const MAX_BODY = 0x0200_0000;
+/** Bytes of a request's first line and headers (Core's MAX_HEADERS_SIZE). */
+const MAX_HEADERS = 8192;
 /** A wrong password costs the guesser this much time, in ms. */
 const WRONG_PASSWORD_DELAY = 250;
 /** Time for the last answers to leave when the server closes, in ms. */
@@ -84,7 +87,11 @@ export class RpcServer<Context> {
   /** Starts listening on every address; throws when none could be had. */
   async listen(): Promise<void> {
     for (const { host, port } of this.#options.binds) {
-      const server = createServer((request, response) => void this.#serve(request, response));
+      const server = createServer(
+        { maxHeaderSize: MAX_HEADERS },
+        (request, response) => void this.#serve(request, response),
+      );
+      server.on("clientError", refuseGarbage);
       const timeout = Math.min(MAX_TIMER, this.#options.timeout * 1000);
       server.keepAliveTimeout = timeout;
       server.requestTimeout = timeout;
@@ -228,6 +235,13 @@ export class RpcServer<Context> {
     if (body !== "") response.setHeader("Content-Type", "application/json");
     end(response, status, body);
   }
+}
+
+/** Answers what is no HTTP request. */
+function refuseGarbage(_error: Error, socket: Duplex): void {
+  if (socket.writable)
+    socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  else socket.destroy();
 }
 
 /** The name in a path; one that is no valid text stands as it came. */

@@ -1,17 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "#base/lib/json.ts";
-import {
-  Args,
-  bindArguments,
-  helpText,
-  type Param,
-  parseAmount,
-  parseFeeRate,
-  type RpcMethod,
-  typeName,
-  usageLine,
-} from "./method.ts";
+import { bindArguments } from "./bind-arguments.ts";
+import { Args, type Param, parseAmount, parseFeeRate, type RpcMethod, typeName } from "./method.ts";
+import { argumentMap, helpText, usageLine } from "./method-help.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";
 
 const PARAMS: readonly Param[] = [
@@ -197,4 +189,12 @@ test("the help tells of each argument and shows calls", () => {
   );
   assert.match(text, / {5}"flag": \(boolean, optional\) A flag\n/);
   assert.match(text, /\nResult:\nnull\n\nExamples:\n> bitcoin-cli testmethod "hash"\n> curl /);
+});
+
+test("arguments are listed for the client's table", () => {
+  assert.deepEqual(argumentMap([method(PARAMS.slice(0, 2))]), [
+    ["testmethod", 0, "hash", true],
+    ["testmethod", 1, "verbosity", false],
+    ["testmethod", 1, "verbose", false],
+  ]);
 });

@@ -34,8 +34,8 @@ export class RpcError extends Error {
   override readonly name = "RpcError";
   readonly code: number;
 
-  constructor(code: number, message: string) {
-    super(message);
+  constructor(code: number, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
   }
 }

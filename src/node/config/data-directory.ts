@@ -21,8 +21,6 @@ export interface DataPaths {
   /** Folder of the network; the base itself on main. */
   readonly network: string;
   readonly blocks: string;
-  /** Whether -blocksdir put the blocks elsewhere. */
-  readonly blocksAreElsewhere: boolean;
   readonly chainstate: string;
   readonly indexes: string;
   readonly wallets: string;
@@ -54,7 +52,6 @@ export function dataPaths(settings: Settings, base: string, network: Network): D
     base,
     network: folder,
     blocks: blocksBase === undefined ? join(folder, "blocks") : resolve(blocksBase, network.folder, "blocks"),
-    blocksAreElsewhere: blocksBase !== undefined,
     chainstate: join(folder, "chainstate"),
     indexes: join(folder, "indexes"),
     wallets: join(folder, "wallets"),

@@ -10,7 +10,11 @@ const WARNING =
 /** Reads the file, where there is one, into the settings. @throws ConfigError */
 export function readDynamicSettings(settings: Settings, path: string): void {
   for (const [name, value] of Object.entries(readValues(path))) {
-    settings.addDynamicOption(name, typeof value === "boolean" ? value : asText(value));
+    settings.addDynamicOption(
+      name,
+      typeof value === "boolean" ? value : asText(value),
+      JSON.stringify(value),
+    );
   }
 }
 

@@ -83,6 +83,11 @@ test("settings.json is read, and kept as it is", (t) => {
   assert.equal(settings.string("maxmempool"), "7");
   assert.equal(settings.isNegated("server"), true);
   assert.deepEqual(settings.warnings, ["Ignoring unknown rw_settings value unknown"]);
+  assert.deepEqual(settings.describe().slice(0, 3), [
+    'Setting file arg: maxmempool = "7"',
+    "Setting file arg: server = false",
+    "Setting file arg: unknown = 1",
+  ]);
   assert.equal(read(["-regtest", "-nosettings"], folder).settings.isSet("maxmempool"), false);
   writeDynamicSettings(path);
   const { _warning_, ...rest } = JSON.parse(readFileSync(path, "utf8"));

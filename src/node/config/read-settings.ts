@@ -14,6 +14,8 @@ export interface ReadSettings {
   readonly network: Network;
   /** Data directory, common to all networks. */
   readonly folder: string;
+  /** Path of the configuration file, which need not exist; "" with -noconf. */
+  readonly config: string;
 }
 
 /** Arguments alone, such as decide on help and version. @throws ConfigError */
@@ -83,7 +85,7 @@ export function readSettings(
     );
   }
   for (const warning of checkOptions(settings, network)) show(`Warning: ${warning}`);
-  return { settings, network, folder };
+  return { settings, network, folder, config };
 }
 
 function namedDirectory(settings: Settings): string | undefined {

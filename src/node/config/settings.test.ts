@@ -28,7 +28,8 @@ function read({ args = [], file = [], network = "regtest", dynamic = {} }: Given
   const settings = new Settings(TABLE);
   settings.readCommandLine(args);
   for (const [key, value] of file) settings.addFileOption(key, value);
-  for (const [name, value] of Object.entries(dynamic)) settings.addDynamicOption(name, value);
+  for (const [name, value] of Object.entries(dynamic))
+    settings.addDynamicOption(name, value, JSON.stringify(value));
   settings.network = network;
   return settings;
 }

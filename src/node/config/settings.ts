@@ -85,7 +85,7 @@ const asText = (value: SettingValue): string => (typeof value === "string" ? val
 export class Settings {
   readonly #options: OptionTable;
   readonly #commandLine = new Map<string, SettingValue[]>();
-  readonly #settingsFile = new Map<string, SettingValue>();
+  readonly #settingsFile = new Map<string, { value: SettingValue; text: string }>();
   readonly #sections = new Map<string, Map<string, SettingValue[]>>();
   readonly #forced = new Map<string, string>();
   /** Section of the chosen network (`main`, `test`, `testnet4`, `signet`, `regtest`, or a custom name). */
@@ -163,12 +163,12 @@ export class Settings {
     append(options, name, interpretValue(name, negated, spec, value));
   }
 
-  /** Adds an option of settings.json, where programs keep theirs. */
-  addDynamicOption(name: string, value: SettingValue): void {
+  /** Adds an option of settings.json, where programs keep theirs. `text` is what stands there. */
+  addDynamicOption(name: string, value: SettingValue, text: string): void {
     if (this.#spec(interpretKey(name).name) === undefined) {
       this.warnings.push(`Ignoring unknown rw_settings value ${name}`);
     }
-    this.#settingsFile.set(name, value);
+    this.#settingsFile.set(name, { value, text });
   }
 
   /** Sets a value that applies only where nobody gave one (Core's SoftSetArg). */
@@ -191,7 +191,7 @@ export class Settings {
     const dynamic = this.#settingsFile.get(name);
     add("forced", forced === undefined ? undefined : [forced]);
     add("command-line", this.#commandLine.get(name));
-    add("settings-file", dynamic === undefined ? undefined : [dynamic]);
+    add("settings-file", dynamic === undefined ? undefined : [dynamic.value]);
     if (network !== "") add("section", this.#sections.get(network)?.get(name));
     add("default-section", this.#sections.get("")?.get(name));
     return spans;
@@ -305,8 +305,9 @@ export class Settings {
     for (const [section, options] of [...this.#sections].sort(([a], [b]) => (a < b ? -1 : 1))) {
       add("Config file arg:", section === "" ? "" : `[${section}] `, options);
     }
-    for (const [name, value] of this.#settingsFile) {
-      lines.push(`Setting file arg: ${name} = ${this.#describeValue(name, value)}`);
+    for (const [name, { text }] of this.#settingsFile) {
+      const isSecret = this.#spec(name)?.sensitive === true;
+      lines.push(`Setting file arg: ${name} = ${isSecret ? "****" : text}`);
     }
     add("Command-line arg:", "", this.#commandLine);
     return lines;

@@ -15,7 +15,7 @@ import { blockJson, difficultyOf, headerJson, hex32, hex256 } from "../block-jso
 import type { RpcContext } from "../context.ts";
 import type { Args, Param, RpcCall, RpcMethod } from "../method.ts";
 import { RPC_CODE, RpcError } from "../rpc-error.ts";
-import { readSpentOutputs } from "../spent-outputs.ts";
+import { readSpentOutputs, readStoredBlock } from "../stored-block.ts";
 
 type Method = RpcMethod<RpcContext>;
 
@@ -129,6 +129,7 @@ const getblock: Method = {
   async run({ chain }, args) {
     const node = findBlock(chain, args.value("blockhash"));
     const verbosity = verbosityOf(args, "verbosity", 1);
+    if (!node.hasData) throw new RpcError(RPC_CODE.misc, "Block not available (not fully downloaded)");
     const raw = await readStoredBlock(chain, node);
     if (verbosity <= 0) return toHex(raw);
     const spent = verbosity >= 2 ? await readSpentOutputs(chain, node, raw) : undefined;
@@ -141,12 +142,6 @@ export function verbosityOf(args: Args, name: string, otherwise: number): number
   const value = args.value(name);
   if (typeof value === "boolean") return value ? 1 : 0;
   return args.int(name, otherwise);
-}
-
-/** The bytes of a block. @throws RpcError −1 when only its header is known. */
-async function readStoredBlock(chain: RpcContext["chain"], node: HeaderNode): Promise<Uint8Array> {
-  if (!node.hasData) throw new RpcError(RPC_CODE.misc, "Block not available (not fully downloaded)");
-  return chain.readBlock(node);
 }
 
 const getchaintips: Method = {

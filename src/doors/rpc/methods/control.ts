@@ -3,7 +3,8 @@
 import type { Json, JsonObject } from "#base/lib/json.ts";
 import { LOG_CATEGORIES } from "#base/lib/logger.ts";
 import type { RpcContext } from "../context.ts";
-import { CATEGORIES, expectString, helpText, type Param, type RpcMethod, usageLine } from "../method.ts";
+import { CATEGORIES, expectString, type Param, type RpcMethod } from "../method.ts";
+import { argumentMap, helpText, usageLine } from "../method-help.ts";
 import { RPC_CODE, RpcError } from "../rpc-error.ts";
 
 type Method = RpcMethod<RpcContext>;
@@ -18,6 +19,7 @@ const help: Method = {
     const methods = context.methods();
     if (args.has("command")) {
       const name = args.string("command");
+      if (name === "dump_all_command_conversions") return argumentMap(methods.values());
       const method = methods.get(name);
       return method === undefined ? `help: unknown command: ${name}` : helpText(method);
     }
@@ -55,7 +57,7 @@ const uptime: Method = {
   help: "Returns the total uptime of the server.",
   params: [],
   result: "n    (numeric) Seconds that the server has been running",
-  run: (context) => Math.floor(Date.now() / 1000) - context.node.startTime,
+  run: (context) => context.node.uptime(),
 };
 
 const getrpcinfo: Method = {

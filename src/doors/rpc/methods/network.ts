@@ -6,7 +6,8 @@ import { CONNECTION_TYPES, type NetworkName, type PeerInfo } from "#ledger/peers
 import { serviceNames } from "#protocol/wire/services.ts";
 import { amountJson } from "../amount-json.ts";
 import type { RpcContext } from "../context.ts";
-import { helpText, type RpcMethod } from "../method.ts";
+import type { RpcMethod } from "../method.ts";
+import { helpText } from "../method-help.ts";
 import { RPC_CODE, RpcError } from "../rpc-error.ts";
 
 type Method = RpcMethod<RpcContext>;

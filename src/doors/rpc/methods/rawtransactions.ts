@@ -20,7 +20,7 @@ import type { RpcContext } from "../context.ts";
 import { decodeHexTx, hasValidOps } from "../decode-tx.ts";
 import { type Args, expectString, type Param, parseFeeRate, type RpcMethod } from "../method.ts";
 import { RPC_CODE, RpcError } from "../rpc-error.ts";
-import { readSpentOutputs } from "../spent-outputs.ts";
+import { readSpentOutputs, readStoredBlock } from "../stored-block.ts";
 import { txJson } from "../tx-json.ts";
 import { verbosityOf } from "./blockchain.ts";
 
@@ -91,7 +91,7 @@ async function txOfBlock(
 ): Promise<Json> {
   if (node.height === 0 && equalBytes(txid, node.merkleRoot)) throw genesisRefusal();
   if (!node.hasData) throw new RpcError(RPC_CODE.misc, "Block not available");
-  const raw = await chain.readBlock(node);
+  const raw = await readStoredBlock(chain, node);
   const table = parseBlock(raw).txs;
   const hashes = hashTxs(table);
   let tx = 0;
