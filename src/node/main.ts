@@ -47,6 +47,7 @@ import { feeRatePerKvb } from "#protocol/policy/fee-rate.ts";
 import { chainWarnings } from "./chain-warnings.ts";
 import { firstFailure } from "./first-failure.ts";
 import { importPaths } from "./import-paths.ts";
+import { loopbackOnly, PROXY_WARNING, wantsProxy } from "./loopback-sockets.ts";
 import { NodeClock } from "./node-clock.ts";
 import { Notifier } from "./notify.ts";
 import { openDebugLog } from "./open-debug-log.ts";
@@ -159,6 +160,8 @@ async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly)
   const versionbits = new VersionbitsCache(network);
   const mempool = new Mempool(mempoolOptions, { random, now, log });
   const acceptor = new MempoolAcceptor({ mempool, chain, log, now });
+  const isHidden = wantsProxy(settings);
+  if (isHidden) show(`Warning: ${PROXY_WARNING}`);
   // Peers are asked for nothing while blocks come in from disk.
   let loadingBlocks = true;
   const peers = await PeerManager.open(
@@ -171,7 +174,7 @@ async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly)
       random,
       log,
       files,
-      sockets: tcpSockets,
+      sockets: isHidden ? loopbackOnly(tcpSockets) : tcpSockets,
       loadingBlocks: () => loadingBlocks,
     },
   );
@@ -198,7 +201,7 @@ async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly)
     pruneTarget: undefined,
     relayFee: mempoolOptions.minRelayFee.fee,
     incrementalFee: mempoolOptions.incrementalRelayFee.fee,
-    warnings: () => [...warningsOfChain(), ...peers.warnings],
+    warnings: () => [...(isHidden ? [PROXY_WARNING] : []), ...warningsOfChain(), ...peers.warnings],
     shutdown: () => end.because(undefined),
   };
   context.current = {

@@ -37,7 +37,6 @@ suite("what a start may fail of", { concurrency: 2 }, () => {
     await fails(["-maxmempool=1"], /^Error: -maxmempool must be at least \d+ MB\n$/);
     await fails(["-debug=nonsense"], "Error: Unsupported logging category -debug=nonsense.");
     await fails(["-uacomment=a/b"], "Error: User Agent comment (a/b) contains unsafe characters.");
-    await fails(["-proxy=127.0.0.1:9050"], "Error: -proxy is not supported by this version");
   });
 
   test("configuration files", async () => {
@@ -206,6 +205,18 @@ suite("options that are seen from outside", { concurrency: 2 }, () => {
     assert.equal(existsSync(join(node.folder, "debug.log")), false);
     const { code, stderr } = await node.kill("SIGTERM");
     assert.deepEqual([code, stderr], [0, ""]);
+  });
+
+  test("with a proxy it reaches this machine alone, and says so", async () => {
+    await using node = await startNode({ args: ["-proxy=127.0.0.1:9"] });
+    await using peer = await startNode();
+    assert.match((await node.rpc("getnetworkinfo")).warnings.join(), /^-proxy is set, but/);
+    await node.rpc("addnode", [`127.0.0.1:${peer.port}`, "onetry"]);
+    await until("they are connected", async () => (await peer.rpc("getconnectioncount")) === 1);
+    const { code, stderr } = await node.stop();
+    assert.equal(code, 0);
+    assert.match(stderr, /^Warning: -proxy is set, but this version cannot connect through a proxy: .*\n$/);
+    assert.deepEqual(await peer.stop(), CLEAN);
   });
 
   test("it stops by itself at a height", async () => {

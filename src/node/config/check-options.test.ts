@@ -43,11 +43,6 @@ test("options that contradict each other are refused with Core's texts", () => {
   assert.deepEqual(check("-peerblockfilters", "-blockfilterindex", "-prune=1", "-onlynet=IPv4"), []);
 });
 
-test("a proxy that would be bypassed is refused", () => {
-  refused(["-proxy=127.0.0.1:9050"], "-proxy is not supported by this version");
-  assert.deepEqual(check("-proxy=0", "-noonion"), []);
-});
-
 test("ports are ports", () => {
   assert.deepEqual(["1", "65535", "0", "65536", "x", "", "-1", " 5"].map(parsePort), [
     1,

@@ -93,11 +93,6 @@ function refuseContradictions(settings: Settings): void {
   if (unknown !== undefined) {
     throw new ConfigError(`Unknown network specified in -onlynet: '${unknown}'`);
   }
-  for (const name of ["proxy", "onion", "i2psam"]) {
-    if (["", "0"].includes(settings.string(name, ""))) continue;
-    // To go on without it would tell the world the address that it was to hide.
-    throw new ConfigError(`-${name} is not supported by this version`);
-  }
   const hasFilters = hasBasicFilters(settings);
   if (on("peerblockfilters") && !hasFilters) {
     throw new ConfigError("Cannot set -peerblockfilters without -blockfilterindex.");

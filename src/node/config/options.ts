@@ -269,7 +269,7 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
   proxy: {
     value: "<ip>[:<port>]|unix:<path>[=<network>]",
     category: "Connection options",
-    help: "Connect through a SOCKS5 proxy",
+    help: "Reach peers through a proxy alone; this version cannot yet, and then connects to none beyond this machine",
     noElision: true,
   },
   proxyrandomize: { default: "1", category: "Connection options", help: "Accepted for compatibility" },
