@@ -1,12 +1,23 @@
 /** A real file system of a few megabytes, in memory, that a test can fill up. */
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errorCode } from "#base/store/disk-error.ts";
 
 export interface SmallDiskOptions {
   readonly megabytes: number;
+  /** Most files and directories; no limit that matters unless told. */
+  readonly files?: number;
 }
 
 export class SmallDisk implements Disposable {
@@ -20,11 +31,12 @@ export class SmallDisk implements Disposable {
   }
 
   /** @throws Error when this user may not. */
-  static mount({ megabytes }: SmallDiskOptions): SmallDisk {
+  static mount({ megabytes, files }: SmallDiskOptions): SmallDisk {
     const path = mkdtempSync(join(tmpdir(), "freehold-small-"));
+    const options = `size=${megabytes}m${files === undefined ? "" : `,nr_inodes=${files}`}`;
     const { status, error, stderr } = spawnSync(
       "mount",
-      ["-t", "tmpfs", "-o", `size=${megabytes}m`, "freehold-test", path],
+      ["-t", "tmpfs", "-o", options, "freehold-test", path],
       { encoding: "utf8" },
     );
     if (status !== 0) {
@@ -50,6 +62,10 @@ export class SmallDisk implements Disposable {
     return join(this.path, "ballast");
   }
 
+  get #crowd(): string {
+    return join(this.path, "crowd");
+  }
+
   /** Takes all room that is left, to the last byte. */
   fill(): void {
     const file = openSync(this.#ballast, "a");
@@ -63,9 +79,27 @@ export class SmallDisk implements Disposable {
     }
   }
 
-  /** Gives the room free that {@link fill} took. */
+  /** Makes files until there is room for `left` more. */
+  fillFiles(left: number): void {
+    mkdirSync(this.#crowd, { recursive: true });
+    const made: string[] = [];
+    for (;;) {
+      const path = join(this.#crowd, `${process.hrtime.bigint()}`);
+      try {
+        closeSync(openSync(path, "wx"));
+        made.push(path);
+      } catch (error) {
+        if (errorCode(error) === "ENOSPC") break;
+        throw error;
+      }
+    }
+    for (const path of made.slice(0, left)) unlinkSync(path);
+  }
+
+  /** Gives the room free that was taken. */
   drain(): void {
     rmSync(this.#ballast, { force: true });
+    rmSync(this.#crowd, { recursive: true, force: true });
   }
 
   [Symbol.dispose](): void {

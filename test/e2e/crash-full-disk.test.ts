@@ -13,6 +13,8 @@ import { type Ended, type NodeProcess, startNode, temporaryDirectory, until } fr
 const LEAST_FREE = 50;
 const TOO_LOW = /^Error: Disk space is too low!\n$/;
 const NO_SPACE = /^Error: .*no space left on device.*\n$/i;
+const NO_COOKIE = /\[error\] Unable to write cookie file .*no space left on device.*\n.*\n$/i;
+const SEE_LOG = /^Error: Unable to start HTTP server. See debug log for details.\n$/;
 const SMALL = ["-dbcache=4", "-dbbatchsize=20000", "-fastprune"];
 
 const skip = SmallDisk.unavailable;
@@ -33,8 +35,8 @@ before(async () => {
   expected = { tip, coins: (await coinsByTip(story)).get(tip)! };
 });
 
-function smallDisk(t: TestContext, megabytes: number): SmallDisk {
-  const disk = SmallDisk.mount({ megabytes });
+function smallDisk(t: TestContext, megabytes: number, files?: number): SmallDisk {
+  const disk = SmallDisk.mount({ megabytes, ...(files === undefined ? {} : { files }) });
   t.after(() => disk[Symbol.dispose]());
   return disk;
 }
@@ -139,6 +141,45 @@ test("a node that is told to stop when the disk is full says why it could not sa
   for (const { raw } of blocks.slice(0, 150)) await node.rpc("submitblock", [toHex(raw)]);
   disk.fill();
   assertEnded(await node.stop(), TOO_LOW);
+  disk.drain();
+  await assertUnharmed(disk.path, [], 150);
+});
+
+test("a database that finds no room stops the node with the reason", { skip }, async (t) => {
+  const disk = smallDisk(t, LEAST_FREE + 40);
+  await using node = await startNode({ datadir: disk.path, args: SMALL });
+  for (const { raw } of blocks.slice(0, 150)) await node.rpc("submitblock", [toHex(raw)]);
+  const best = await node.rpc("getbestblockhash");
+  disk.fill();
+  // The mark that is to be saved takes more than the rest of the last page.
+  await assert.rejects(node.rpc("invalidateblock", [toHexReversed(blocks[50]!.hash)]));
+  assertEnded(await node.ended, NO_SPACE);
+  disk.drain();
+  await using again = await startNode({ datadir: disk.path, args: SMALL });
+  await again.rpc("reconsiderblock", [toHexReversed(blocks[50]!.hash)]);
+  assert.equal(await again.rpc("getbestblockhash"), best);
+  assert.equal((await again.stop()).code, 0);
+  await assertUnharmed(disk.path, [], 150);
+});
+
+test("where there is room for a few more files alone, a node starts or says why not", { skip }, async (t) => {
+  const disk = smallDisk(t, LEAST_FREE + 40, 200);
+  await using first = await startNode({ datadir: disk.path, args: [...SMALL, "-fastprune=0"] });
+  for (const { raw } of blocks.slice(0, 150)) await first.rpc("submitblock", [toHex(raw)]);
+  assert.equal((await first.stop()).code, 0);
+  let started = false;
+  for (let left = 0; !started && left < 60; left += 3) {
+    disk.drain();
+    disk.fillFiles(left);
+    const node = await startNode({ datadir: disk.path, args: SMALL, wait: false });
+    started = await node.waitForRpc().then(
+      () => true,
+      () => false,
+    );
+    if (started) await node.kill("SIGKILL");
+    else assertEnded(await node.ended, NO_COOKIE.test(node.debugLog) ? SEE_LOG : NO_SPACE);
+  }
+  assert.ok(started);
   disk.drain();
   await assertUnharmed(disk.path, [], 150);
 });

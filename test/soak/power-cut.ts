@@ -4,8 +4,9 @@ import { countOperations, type PowerCutTrial, sufferCuts } from "../crash/power-
 
 /** Blocks before the reorgs. */
 const TRUNK = 160;
-/** Chains that each mutant is tried on. */
+/** Chains that each mutant is tried on, and how many more while none of them is lost. */
 const MUTANT_TRIALS = 10;
+const MORE_TRIALS = 60;
 
 /** What happens when one kind of sync is left out. */
 const MUTANTS: Readonly<Record<string, (sync: SyncRequest) => boolean>> = {
@@ -54,13 +55,14 @@ export async function run(args: string[]): Promise<void> {
 async function requireLoss(name: string, mutant: PowerCutTrial, operations: number): Promise<void> {
   let cuts = 0;
   const losses: unknown[] = [];
-  for (let trial = 0; trial < MUTANT_TRIALS; trial++) {
+  let trial = 0;
+  for (; trial < MUTANT_TRIALS || (losses.length === 0 && trial < MORE_TRIALS); trial++) {
     const outcome = await sufferCuts({ ...mutant, seed: mutant.seed + trial }, operations);
     cuts += outcome.cuts;
     if (outcome.loss !== undefined) losses.push(outcome.loss);
   }
   if (losses.length === 0) throw new Error(`without sync of ${name} ${cuts} cuts did no harm`);
-  const counts = `${losses.length} of ${MUTANT_TRIALS} chains lost in ${cuts} cuts`;
+  const counts = `${losses.length} of ${trial} chains lost in ${cuts} cuts`;
   console.log(`without sync of ${name}: ${counts}, the first by ${String(losses[0])}`);
 }
 
