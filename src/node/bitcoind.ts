@@ -1,86 +1,9 @@
-/** The daemon under Core's name: reads its options, runs the node, ends with Core's exit codes and texts. */
-import { spawn } from "node:child_process";
+/** The daemon as a program. The cache comes first, so that all that follows is compiled once and not each time. */
 import { enableCompileCache } from "node:module";
-import { coreDataDirectory } from "#node/config/data-directory.ts";
-import { optionsHelp } from "#node/config/options-help.ts";
-import { type ReadSettings, readArguments, readSettings } from "#node/config/read-settings.ts";
-import { VERSION } from "#node/config/version.ts";
 
 enableCompileCache();
+const { runDaemon } = await import("./daemon.ts");
 
-/** What the parent of a detached daemon is told. */
-const STARTED = "started";
-
-const show = (text: string): void => void process.stderr.write(`${text.trimEnd()}\n`);
-
-/** Runs until the node ends. @returns the exit code */
-async function main(args: readonly string[]): Promise<number> {
-  try {
-    const settings = readArguments(args);
-    if (["help", "help-debug", "h", "?"].some((name) => settings.isSet(name))) {
-      process.stdout.write(optionsHelp(`Freehold daemon version v${VERSION} bitcoind`));
-      return 0;
-    }
-    if (settings.boolean("version", false)) {
-      process.stdout.write(`Freehold daemon version v${VERSION} bitcoind\n`);
-      return 0;
-    }
-    const read = readSettings(settings, coreDataDirectory(), show);
-    const waits = settings.boolean("daemonwait", false);
-    if (waits || settings.boolean("daemon", false)) return await detach(args, waits);
-    return await run(read);
-  } catch (error) {
-    showError(error);
-    return 1;
-  }
-}
-
-async function run(read: ReadSettings): Promise<number> {
-  const stopping = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stopping.abort());
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-  const { startNode } = await import("./main.ts");
-  const node = await startNode(read, stopping.signal, show);
-  // A bug somewhere must not cost what is not written yet: the node stops in order.
-  process.on("uncaughtException", (error) => node.stop(error));
-  process.on("SIGHUP", () => node.reopenLog());
-  // The parent may be gone by now.
-  if (process.connected) process.send?.(STARTED, undefined, undefined, () => {});
-  const error = await node.ended;
-  if (error === undefined) return 0;
-  showError(error);
-  return 1;
-}
-
-function showError(error: unknown): void {
-  const { message, stack, name } = error as Error;
-  show(`Error: ${message}`);
-  // What has no text for the user is a bug, and its place helps to find it.
-  if (["TypeError", "RangeError", "ReferenceError", "AssertionError"].includes(name)) show(stack ?? "");
-}
-
-/** Starts the daemon apart from this terminal; with `wait` returns when it has started, or failed to. */
-function detach(args: readonly string[], wait: boolean): Promise<number> {
-  process.stdout.write("Freehold starting\n");
-  const child = spawn(
-    process.execPath,
-    [...process.execArgv, import.meta.filename, ...args, "-nodaemon", "-nodaemonwait", "-noprinttoconsole"],
-    { detached: true, stdio: ["ignore", "ignore", wait ? "pipe" : "ignore", "ipc"] },
-  );
-  child.stderr?.pipe(process.stderr);
-  return new Promise((resolve) => {
-    const leave = (code: number) => {
-      child.disconnect?.();
-      child.unref();
-      resolve(code);
-    };
-    if (!wait) child.once("spawn", () => leave(0));
-    child.once("message", () => leave(0));
-    child.once("error", () => leave(1));
-    child.once("exit", (code) => resolve(code ?? 1));
-  });
-}
-
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await runDaemon(process.argv.slice(2));
 // Nothing may keep a node alive that has ended: its locks and ports are free.
 process.exit();

@@ -1,9 +1,9 @@
-/** bitcoin-cli as a program. */
+/** bitcoin-cli as a program. The cache comes first, so that all that follows is compiled once and not each time. */
 import { enableCompileCache } from "node:module";
-import { VERSION } from "#node/config/version.ts";
-import { runBitcoinCli } from "./bitcoin-cli.ts";
 
 enableCompileCache();
+const { VERSION } = await import("#node/config/version.ts");
+const { runBitcoinCli } = await import("./bitcoin-cli.ts");
 
 const { code, stdout, stderr } = await runBitcoinCli(
   process.argv.slice(2),

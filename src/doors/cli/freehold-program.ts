@@ -1,0 +1,167 @@
+/**
+ * `freehold`, the one command people type. Its exit codes are stable: 0 done, 1 an error, 2 the command line makes
+ * no sense, 3 no node is running.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command, CommanderError } from "commander";
+import { VERSION } from "#node/config/version.ts";
+import { BackgroundNode, NotRunning, Starting } from "./background-node.ts";
+import { formatStatus, type NodeStatus, painter, progressText } from "./format-status.ts";
+
+const EXIT = { error: 1, usage: 2, notRunning: 3 } as const;
+/** Between two looks at a node that takes in blocks, ms. */
+const PROGRESS_INTERVAL = 1000;
+
+interface Options {
+  readonly network?: string;
+  readonly datadir?: string;
+  readonly json?: boolean;
+}
+
+/** Options of the daemon have one dash and are handed to it as they are. */
+function splitArguments(args: readonly string[]): { own: string[]; daemon: string[] } {
+  const isDaemons = (arg: string) => /^-[^-]./.test(arg);
+  return { own: args.filter((arg) => !isDaemons(arg)), daemon: args.filter(isDaemons) };
+}
+
+const { own, daemon } = splitArguments(process.argv.slice(2));
+const program = new Command("freehold");
+
+function open({ network, datadir }: Options): BackgroundNode {
+  return new BackgroundNode({ network, datadir, options: daemon });
+}
+
+function print(options: Options, json: object, text: string): void {
+  process.stdout.write(options.json === true ? `${JSON.stringify(json)}\n` : `${text}\n`);
+}
+
+/** A line of the terminal that is written over; nothing elsewhere. */
+class ProgressLine {
+  readonly #shown = process.stderr.isTTY === true;
+  #last = "";
+
+  show(text: string): void {
+    if (!this.#shown || text === this.#last) return;
+    this.#last = text;
+    process.stderr.write(`\r\u001b[K${text}`);
+  }
+
+  end(): void {
+    if (this.#last !== "") process.stderr.write("\r\u001b[K");
+  }
+
+  get isShown(): boolean {
+    return this.#shown;
+  }
+}
+
+async function start(options: Options): Promise<void> {
+  const node = open(options);
+  const line = new ProgressLine();
+  let isNew = false;
+  try {
+    if (!(await isRunning(node))) {
+      await node.start((text) => line.show(text));
+      isNew = true;
+    }
+    if (line.isShown && options.json !== true) await followImport(node, line);
+  } finally {
+    line.end();
+  }
+  const status = await node.status();
+  print(
+    options,
+    { ...status, started: isNew },
+    `${isNew ? "Started." : "Already running."}\n\n${shown(status)}`,
+  );
+}
+
+async function isRunning(node: BackgroundNode): Promise<boolean> {
+  try {
+    await node.ask(["uptime"]);
+    return true;
+  } catch (error) {
+    // With wrong credentials it is another's node, or one that has just ended: its lock will tell.
+    return error instanceof Starting;
+  }
+}
+
+/** Shows how blocks of the disk come in, until they have. Ctrl-C leaves the node to it. */
+async function followImport(node: BackgroundNode, line: ProgressLine): Promise<void> {
+  for (;;) {
+    const status = await node.status().catch((error: Error) => {
+      if (error instanceof Starting) return undefined;
+      throw error;
+    });
+    if (status?.mempool.loaded === true) return;
+    if (status !== undefined) {
+      line.show(`Taking in blocks  ${progressText(status.progress)}  height ${status.height}`);
+    }
+    await sleep(PROGRESS_INTERVAL);
+  }
+}
+
+async function stop(options: Options): Promise<void> {
+  const node = open(options);
+  const line = new ProgressLine();
+  line.show("Stopping");
+  try {
+    await node.stop();
+  } finally {
+    line.end();
+  }
+  print(options, { running: false, stopped: true }, "Stopped.");
+}
+
+async function status(options: Options): Promise<void> {
+  const state = await open(options).status();
+  print(options, state, shown(state));
+}
+
+function shown(state: NodeStatus): string {
+  return formatStatus(state, Math.floor(Date.now() / 1000), painter(process.stdout.isTTY === true));
+}
+
+function command(name: string, summary: string, action: (options: Options) => Promise<void>): void {
+  program
+    .command(name)
+    .description(summary)
+    .option("--network <name>", "main, testnet4, signet, regtest, or the name of a network of your own")
+    .option("--datadir <folder>", "where the node keeps its data (default: ~/.freehold)")
+    .option("--json", "print one line of JSON")
+    .action(action);
+}
+
+/** Tells of an error. @returns the exit code */
+function fail(error: Error): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
+  const isJson = own.includes("--json");
+  if (error instanceof NotRunning || error instanceof Starting) {
+    const state = { running: false, starting: error instanceof Starting, message: error.message };
+    if (isJson) process.stdout.write(`${JSON.stringify(state)}\n`);
+    else process.stderr.write(`${error.message}\n`);
+    return EXIT.notRunning;
+  }
+  if (isJson) process.stdout.write(`${JSON.stringify({ error: error.message })}\n`);
+  else process.stderr.write(`Error: ${error.message}\n`);
+  return EXIT.error;
+}
+
+program
+  .description("A Bitcoin node that you own.")
+  .version(VERSION)
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true })
+  .addHelpText(
+    "after",
+    "\nOptions of the daemon, such as -dbcache=1000 or -networkfile=ours.json, may follow `start`; they have one dash.",
+  );
+command("start", "start the node in the background", start);
+command("stop", "stop it", stop);
+command("status", "show what it does", status);
+
+try {
+  await program.parseAsync(own, { from: "user" });
+} catch (error) {
+  process.exitCode = fail(error as Error);
+}
