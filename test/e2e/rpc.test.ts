@@ -110,7 +110,7 @@ suite("every method in every form", { skip: noShapes }, () => {
   after(async () => {
     const forms = [...counts].map(([form, number]) => `${form} ${number}`).join(", ");
     const total = [...counts.values()].reduce((sum, number) => sum + number, 0);
-    console.log(`${Object.keys(cases).length} methods, ${total} method forms checked: ${forms}`);
+    console.log(`${Object.keys(cases).length + 1} methods, ${total} method forms checked: ${forms}`);
     await world?.[Symbol.asyncDispose]();
   });
 
@@ -310,5 +310,18 @@ suite("every method in every form", { skip: noShapes }, () => {
     }
     const { status } = await world.node.post(JSON.stringify({ id: 1, method: "getinfo" }));
     assert.equal(status, 404);
+  });
+
+  test("stop", async () => {
+    const { node, peer } = world;
+    await refused("stop", ["x"], [-3], "wrong wait");
+    await refused("stop", [0, 0], [-1], "surplus");
+    await refused("stop", { x: 1 }, [-8], "unknown name");
+    const clean = { code: 0, signal: null, stdout: "", stderr: "" };
+    // As Core's test framework calls it, and as people do.
+    holdToShape("stop", "HTTP named", await node.rpc("stop", { wait: 0 }));
+    assert.deepEqual(await node.ended, clean);
+    holdToShape("stop", "cli positional", resultOf("stop", await peer.cli(["stop"])));
+    assert.deepEqual(await peer.ended, clean);
   });
 });
