@@ -93,6 +93,9 @@ const METHODS: readonly string[] = `
   .trim()
   .split(/\s+/);
 
+/** Methods of which one call must end before the next. */
+const ALONE = ["scantxoutset", "disconnectnode", "addconnection"];
+
 /** Methods that take values of any type. */
 const ANY_TYPE = ["echo", "echojson"];
 
@@ -196,15 +199,14 @@ suite("every method in every form", { skip: noShapes }, () => {
       await checkBatch(method, make);
 
       // Through the real client, and its code in this process.
-      const words = wordsOf(method, await make());
-      const named = namedWords(method, await make());
-      const [one, two] = await Promise.all([
-        node.cli([method, ...words]),
-        method === "disconnectnode" ? undefined : node.cli(["-named", method, ...named]),
-      ]);
+      const positional = async () => node.cli([method, ...wordsOf(method, await make())]);
+      const named = async () => node.cli(["-named", method, ...namedWords(method, await make())]);
+      const [one, two] = ALONE.includes(method)
+        ? [await positional(), await named()]
+        : await Promise.all([positional(), named()]);
       holdToShape(method, "cli positional", resultOf(method, one));
-      if (two !== undefined) holdToShape(method, "cli named", resultOf(method, two));
-      if (names.length > 1 || two === undefined) {
+      holdToShape(method, "cli named", resultOf(method, two));
+      if (names.length > 1) {
         const all = await make();
         const line = [...wordsOf(method, all.slice(0, 1)), ...namedWords(method, all, 1)];
         holdToShape(method, "cli mixed", resultOf(method, await cliHere(["-named", method, ...line])));
