@@ -60,6 +60,18 @@ export class StoreImage {
     this.#current.synced = this.#current.batches.length;
   }
 
+  /**
+   * What opening it does: LevelDB writes all that it finds in its logs to sorted files, and syncs them, before it is
+   * open (DBImpl::RecoverLogFile).
+   */
+  recover(): void {
+    for (const log of [this.#older, this.#current]) {
+      for (const batch of log.batches) this.#durable.apply(batch);
+    }
+    this.#older = emptyLog();
+    this.#current = emptyLog();
+  }
+
   copy(): StoreImage {
     const copyLog = (log: Log): Log => ({ ...log, batches: log.batches.slice() });
     return new StoreImage(

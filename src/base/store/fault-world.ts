@@ -98,6 +98,8 @@ export class FaultWorld implements Disk {
       directory.store = new StoreImage(this.#logBytes === undefined ? {} : { logBytes: this.#logBytes });
     }
     if (directory.store.opened) throw new Error(`cannot open the database ${path}: it is open`);
+    this.#power.change(() => {});
+    directory.store.recover();
     directory.store.opened = true;
     return new FaultStore(directory.store, this.#power, path);
   }
