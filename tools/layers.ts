@@ -56,7 +56,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "money/swaps": [...BASE, "protocol/bitcoin", "protocol/consensus", "protocol/policy", "money/ports"],
 
   "sharing/mesh": [...BASE],
-  "sharing/content": [...BASE],
+  "sharing/content": [...BASE, "sharing/mesh"],
   "sharing/deals": [...BASE, "sharing/mesh"],
   "sharing/storage": [...BASE, "sharing/mesh", "sharing/content", "sharing/deals"],
   "sharing/compute": [...BASE, "sharing/mesh", "sharing/content", "sharing/deals"],

@@ -1,0 +1,217 @@
+/**
+ * What the doors ask of the sharing process: serialisable requests and answers, and one stream of events. The node
+ * hands over an implementation that goes across the link; the sharing process holds the real one. Bulk bytes never
+ * pass here: files go through the S3 door (presigned), scenes and pictures through files in the data directory.
+ */
+import type { DealId, KeptReceipt, ReceiptQuery } from "#sharing/deals/deal.ts";
+import type { PeerId, PeerView } from "#sharing/mesh/mesh.ts";
+import type { SlabHealth } from "#sharing/storage/file-store.ts";
+
+/** A verdict of the sharing process: what the user got wrong, or what is not there. */
+export type ControlResult<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly reason: string };
+
+export interface SharingStatus {
+  readonly peer: PeerId;
+  readonly account: string;
+  readonly name: string;
+  readonly listening: readonly string[];
+  /** Where the S3 door listens, `http://127.0.0.1:9000`. */
+  readonly s3: string | undefined;
+  readonly startedAt: number;
+  readonly host: HostStatus;
+  readonly provider: ProviderStatus;
+}
+
+export interface HostStatus {
+  readonly on: boolean;
+  readonly limitBytes: number;
+  readonly usedBytes: number;
+  readonly shards: number;
+  /** Set when the disk fails or is full: what was declared to renters. */
+  readonly trouble?: string;
+}
+
+export interface ProviderStatus {
+  readonly on: boolean;
+  readonly running: number;
+  readonly done: number;
+  readonly refused: number;
+  /** Why no job, as a funnel: seen → refused → matched → ran → verified. */
+  readonly funnel: Readonly<Record<string, number>>;
+}
+
+export interface FilesStatus {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly slabs: number;
+  readonly shards: {
+    readonly stored: number;
+    readonly unproven: number;
+    readonly lost: number;
+    readonly repairing: number;
+  };
+  readonly hosts: readonly {
+    readonly peer: PeerId;
+    readonly name: string;
+    readonly shards: number;
+    readonly proven: boolean;
+  }[];
+}
+
+export type JobState = "waiting" | "running" | "done" | "failed" | "cancelled";
+
+export interface JobView {
+  readonly id: string;
+  readonly kind: "render" | "wasm";
+  readonly title: string;
+  readonly state: JobState;
+  readonly created: number;
+  readonly finished?: number;
+  readonly tasks: readonly TaskView[];
+  /** Folder with what came out (`picture.png`, or one file an input), when done. */
+  readonly outputs?: string;
+  readonly reason?: string;
+}
+
+export interface TaskView {
+  readonly index: number;
+  readonly state: "waiting" | "running" | "verifying" | "verified" | "failed";
+  readonly provider?: PeerId;
+  readonly providerName?: string;
+  /** A render's tile. */
+  readonly tile?: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+  readonly attempts: readonly { readonly provider: PeerId; readonly outcome: string }[];
+  readonly milliseconds?: number;
+}
+
+export interface RenderRequest {
+  /** A `.glb` in the data directory's `incoming/`, or any readable path of this user. */
+  readonly scene: string;
+  readonly width: number;
+  readonly height: number;
+  readonly samples: number;
+  readonly seed?: number;
+  readonly bounces?: number;
+}
+
+export interface RunRequest {
+  readonly module: string;
+  /** One task each. */
+  readonly inputs: readonly string[];
+  readonly args?: readonly string[];
+  readonly seed?: number;
+  readonly memoryBytes?: number;
+  readonly outputBytes?: number;
+  readonly seconds?: number;
+}
+
+export type SharingEvent =
+  | { readonly type: "peer"; readonly view: PeerView; readonly change: string; readonly reason?: string }
+  | {
+      readonly type: "traffic";
+      readonly edges: readonly { readonly peer: PeerId; readonly sent: number; readonly received: number }[];
+    }
+  | { readonly type: "receipt"; readonly receipt: KeptReceipt }
+  | {
+      readonly type: "object";
+      readonly bucket: string;
+      readonly key: string;
+      readonly change: "put" | "deleted";
+    }
+  | {
+      readonly type: "slab";
+      readonly slab: string;
+      readonly bucket?: string;
+      readonly key?: string;
+      readonly health: SlabHealth;
+    }
+  | { readonly type: "job"; readonly job: JobView }
+  | { readonly type: "task"; readonly job: string; readonly task: TaskView }
+  | {
+      readonly type: "cheat";
+      readonly peer: PeerId;
+      readonly name: string;
+      readonly job: string;
+      readonly task: number;
+      readonly reason: string;
+    }
+  | { readonly type: "host"; readonly status: HostStatus }
+  | { readonly type: "provider"; readonly status: ProviderStatus };
+
+export interface SharingControl {
+  status(): Promise<SharingStatus>;
+  invite(request: {
+    readonly uses: number;
+    readonly seconds: number;
+  }): Promise<ControlResult<{ readonly link: string; readonly expires: number }>>;
+  addPeer(request: { readonly link: string }): Promise<ControlResult<PeerView>>;
+  peers(): Promise<readonly PeerView[]>;
+  banPeer(request: { readonly peer: PeerId; readonly reason: string }): Promise<ControlResult<PeerView>>;
+  forgetPeer(request: { readonly peer: PeerId }): Promise<ControlResult<null>>;
+  deals(): Promise<
+    readonly {
+      readonly id: DealId;
+      readonly service: string;
+      readonly role: string;
+      readonly peer: PeerId;
+      readonly rail: string;
+      readonly state: string;
+      readonly until: number;
+    }[]
+  >;
+  receipts(query: ReceiptQuery): Promise<readonly KeptReceipt[]>;
+  startHost(request: { readonly limitBytes: number }): Promise<ControlResult<HostStatus>>;
+  stopHost(): Promise<ControlResult<HostStatus>>;
+  filesStatus(): Promise<ControlResult<FilesStatus>>;
+  /** One page of a bucket (or of the buckets, when `bucket` is empty). */
+  listFiles(request: {
+    readonly bucket: string;
+    readonly prefix: string;
+    readonly after: string;
+    readonly limit: number;
+  }): Promise<
+    ControlResult<{
+      readonly entries: readonly {
+        readonly key: string;
+        readonly size: number;
+        readonly modified: number;
+        readonly versionId: string;
+        readonly etag: string;
+      }[];
+      readonly next?: string;
+    }>
+  >;
+  fileHealth(request: {
+    readonly bucket: string;
+    readonly key: string;
+  }): Promise<ControlResult<readonly SlabHealth[]>>;
+  makeBucket(request: { readonly bucket: string }): Promise<ControlResult<null>>;
+  removeFile(request: { readonly bucket: string; readonly key: string }): Promise<ControlResult<null>>;
+  /** A URL of the S3 door, good for one method and `seconds`. */
+  presign(request: {
+    readonly method: "GET" | "PUT";
+    readonly bucket: string;
+    readonly key: string;
+    readonly seconds: number;
+  }): Promise<ControlResult<{ readonly url: string }>>;
+  /** Credentials for S3 tools: made once, kept in the data directory. */
+  s3Keys(): Promise<
+    ControlResult<{
+      readonly accessKey: string;
+      readonly secretKey: string;
+      readonly endpoint: string;
+      readonly region: string;
+    }>
+  >;
+  startProvider(): Promise<ControlResult<ProviderStatus>>;
+  stopProvider(): Promise<ControlResult<ProviderStatus>>;
+  render(request: RenderRequest): Promise<ControlResult<JobView>>;
+  run(request: RunRequest): Promise<ControlResult<JobView>>;
+  jobs(): Promise<readonly JobView[]>;
+  job(request: { readonly id: string }): Promise<ControlResult<JobView>>;
+  cancelJob(request: { readonly id: string }): Promise<ControlResult<JobView>>;
+  /** Every event from now on, until the signal aborts. A slow reader loses the oldest `traffic` first. */
+  events(signal: AbortSignal): AsyncIterable<SharingEvent>;
+}
