@@ -34,6 +34,14 @@ export interface DataPaths {
   readonly banList: string;
   readonly anchors: string;
   readonly settings: string | undefined;
+  /** All that the sharing process keeps; made when it runs. */
+  readonly sharing: string;
+  /** What the dashboard hands over as files: scenes to render; made when the API is open. */
+  readonly incoming: string;
+  /** Bearer token of the API, fresh at each start. */
+  readonly apiCookie: string;
+  /** `http://127.0.0.1:8420`: where the API listens in this run. */
+  readonly apiAddress: string;
 }
 
 /** @throws ConfigError when -blocksdir does not exist. */
@@ -64,6 +72,10 @@ export function dataPaths(settings: Settings, base: string, network: Network): D
     banList: join(folder, "banlist.json"),
     anchors: join(folder, "anchors.dat"),
     settings: fileOf("settings", "settings.json"),
+    sharing: join(folder, "sharing"),
+    incoming: join(folder, "incoming"),
+    apiCookie: join(folder, ".api-cookie"),
+    apiAddress: join(folder, ".api-address"),
   };
 }
 

@@ -727,6 +727,53 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     category: "Freehold options",
     help: "JSON file that describes a custom network, chosen with -chain=<its name>",
   },
+  api: {
+    category: "Freehold options",
+    help: "Open the door of the dashboard (default: 1 under freehold, 0 under bitcoind)",
+  },
+  apiport: {
+    value: "<port>",
+    default: "8420",
+    category: "Freehold options",
+    help: "Port of the dashboard and its API on loopback; 0 picks a free one",
+  },
+  fileshards: {
+    value: "<k>/<n>",
+    default: "10/30",
+    category: "Freehold options",
+    help: "Of how many shards of a file (n) any so many (k) bring it back",
+  },
+  ledger: {
+    value: "<own|none>",
+    default: "own",
+    category: "Freehold options",
+    help: "The chain behind the wallet: this node's own, or none",
+  },
+  mdns: {
+    category: "Freehold options",
+    help: "Find peers of the mesh on the local network (default: 1, on regtest 0)",
+  },
+  meshbind: {
+    value: "<multiaddr>",
+    default: "/ip4/127.0.0.1/tcp/8440 and /ip4/127.0.0.1/tcp/8441/ws",
+    category: "Freehold options",
+    help: "Address that the mesh listens on; may be given several times",
+  },
+  name: {
+    value: "<name>",
+    category: "Freehold options",
+    help: "Name that peers of the mesh see (default: none)",
+  },
+  s3port: {
+    value: "<port>",
+    default: "9000",
+    category: "Freehold options",
+    help: "Port of the S3 door on loopback; 0 picks a free one",
+  },
+  sharing: {
+    category: "Freehold options",
+    help: "Run the sharing process beside the node (default: 1 under freehold, 0 under bitcoind)",
+  },
   dbcrashratio: { value: "<value>", category: "hidden", help: "Accepted for compatibility" },
   forcecompactdb: { value: "<value>", category: "hidden", help: "Accepted for compatibility" },
   choosedatadir: { value: "<value>", category: "hidden", help: "Accepted for compatibility" },

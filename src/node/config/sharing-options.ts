@@ -1,0 +1,70 @@
+/** What the sharing process and the API are told, from the settings of this run. */
+import type { Network } from "#protocol/bitcoin/network.ts";
+import { ConfigError, type Settings } from "./settings.ts";
+
+/** Where the wallet's chain comes from: this node's own ledger, or nowhere. */
+export type LedgerChoice = "own" | "none";
+
+export interface SharingSettings {
+  /** Multiaddrs to listen on. */
+  readonly meshBind: readonly string[];
+  readonly mdns: boolean;
+  /** At most 32 printable characters; "" gives none away. */
+  readonly name: string;
+  /** 0 picks a free one. */
+  readonly s3Port: number;
+  /** Any `needed` of `total` shards bring a slab of a file back. */
+  readonly fileShards: { readonly needed: number; readonly total: number };
+}
+
+const DEFAULT_MESH_BIND = ["/ip4/127.0.0.1/tcp/8440", "/ip4/127.0.0.1/tcp/8441/ws"];
+const MAX_NAME_LENGTH = 32;
+
+/** @throws ConfigError */
+export function ledgerChoice(settings: Settings): LedgerChoice {
+  const choice = settings.string("ledger", "own");
+  if (choice === "own" || choice === "none") return choice;
+  throw new ConfigError(`Unknown -ledger value '${choice}'; must be 'own' or 'none'.`);
+}
+
+/** Whether the sharing process is to run. */
+export function wantsSharing(settings: Settings): boolean {
+  return settings.boolean("sharing", false);
+}
+
+/** The API's port, 0 for a free one; undefined when the door stays shut. @throws ConfigError */
+export function apiPort(settings: Settings): number | undefined {
+  return settings.boolean("api", false) ? portOf(settings, "apiport", 8420) : undefined;
+}
+
+/** @throws ConfigError */
+export function sharingSettings(settings: Settings, network: Network): SharingSettings {
+  const bind = settings.list("meshbind");
+  const strange = bind.find((address) => !/^\/[a-z0-9]+\//.test(address));
+  if (strange !== undefined) throw new ConfigError(`Invalid multiaddr specified in -meshbind: '${strange}'`);
+  const name = settings.string("name", "");
+  if ([...name].length > MAX_NAME_LENGTH || /\p{C}/u.test(name)) {
+    throw new ConfigError(`Invalid -name: at most ${MAX_NAME_LENGTH} printable characters.`);
+  }
+  return {
+    meshBind: bind.length > 0 ? bind : DEFAULT_MESH_BIND,
+    mdns: settings.boolean("mdns", network.name !== "regtest"),
+    name,
+    s3Port: portOf(settings, "s3port", 9000),
+    fileShards: shardsOf(settings.string("fileshards", "10/30")),
+  };
+}
+
+function shardsOf(text: string): SharingSettings["fileShards"] {
+  const match = /^(\d{1,3})\/(\d{1,3})$/.exec(text);
+  const [needed, total] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)];
+  if (needed >= 1 && needed <= total && total <= 255) return { needed, total };
+  throw new ConfigError(`Invalid -fileshards '${text}': <k>/<n> with 1 <= k <= n <= 255.`);
+}
+
+function portOf(settings: Settings, name: "apiport" | "s3port", otherwise: number): number {
+  const text = settings.string(name, String(otherwise));
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
+  if (port >= 0 && port <= 65_535) return port;
+  throw new ConfigError(`Invalid port specified in -${name}: '${text}'`);
+}
