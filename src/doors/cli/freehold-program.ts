@@ -6,17 +6,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command, CommanderError } from "commander";
 import { VERSION } from "#node/config/version.ts";
 import { BackgroundNode, NotRunning, Starting } from "./background-node.ts";
+import { CliContext, type CommonOptions, UsageError } from "./cli-context.ts";
 import { formatStatus, type NodeStatus, painter, progressText } from "./format-status.ts";
+import { ProgressLine } from "./progress-line.ts";
 
 const EXIT = { error: 1, usage: 2, notRunning: 3 } as const;
 /** Between two looks at a node that takes in blocks, ms. */
 const PROGRESS_INTERVAL = 1000;
 
-interface Options {
-  readonly network?: string;
-  readonly datadir?: string;
-  readonly json?: boolean;
-}
+type Options = CommonOptions;
 
 /** Options of the daemon have one dash and are handed to it as they are. */
 function splitArguments(args: readonly string[]): { own: string[]; daemon: string[] } {
@@ -26,33 +24,10 @@ function splitArguments(args: readonly string[]): { own: string[]; daemon: strin
 
 const { own, daemon } = splitArguments(process.argv.slice(2));
 const program = new Command("freehold");
+const context = new CliContext(open);
 
 function open({ network, datadir }: Options): BackgroundNode {
   return new BackgroundNode({ network, datadir, options: daemon });
-}
-
-function print(options: Options, json: object, text: string): void {
-  process.stdout.write(options.json === true ? `${JSON.stringify(json)}\n` : `${text}\n`);
-}
-
-/** A line of the terminal that is written over; nothing elsewhere. */
-class ProgressLine {
-  readonly #shown = process.stderr.isTTY === true;
-  #last = "";
-
-  show(text: string): void {
-    if (!this.#shown || text === this.#last) return;
-    this.#last = text;
-    process.stderr.write(`\r\u001b[K${text}`);
-  }
-
-  end(): void {
-    if (this.#last !== "") process.stderr.write("\r\u001b[K");
-  }
-
-  get isShown(): boolean {
-    return this.#shown;
-  }
 }
 
 async function start(options: Options): Promise<void> {
@@ -69,7 +44,7 @@ async function start(options: Options): Promise<void> {
     line.end();
   }
   const status = await node.status();
-  print(
+  context.print(
     options,
     { ...status, started: isNew },
     `${isNew ? "Started." : "Already running."}\n\n${shown(status)}`,
@@ -110,31 +85,32 @@ async function stop(options: Options): Promise<void> {
   } finally {
     line.end();
   }
-  print(options, { running: false, stopped: true }, "Stopped.");
+  context.print(options, { running: false, stopped: true }, "Stopped.");
 }
 
 async function status(options: Options): Promise<void> {
   const state = await open(options).status();
-  print(options, state, shown(state));
+  context.print(options, state, shown(state));
+}
+
+async function printLoginLink(options: Options): Promise<void> {
+  const api = context.api(options);
+  const { key } = await api.post<{ key: string }>("/login-links");
+  const link = `${api.address}/#k=${key}`;
+  context.print(options, { link }, link);
 }
 
 function shown(state: NodeStatus): string {
   return formatStatus(state, Math.floor(Date.now() / 1000), painter(process.stdout.isTTY === true));
 }
 
-function command(name: string, summary: string, action: (options: Options) => Promise<void>): void {
-  program
-    .command(name)
-    .description(summary)
-    .option("--network <name>", "main, testnet4, signet, regtest, or the name of a network of your own")
-    .option("--datadir <folder>", "where the node keeps its data (default: ~/.freehold)")
-    .option("--json", "print one line of JSON")
-    .action(action);
-}
-
 /** Tells of an error. @returns the exit code */
 function fail(error: Error): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
+  if (error instanceof UsageError) {
+    process.stderr.write(`Error: ${error.message}\n`);
+    return EXIT.usage;
+  }
   const isJson = own.includes("--json");
   if (error instanceof NotRunning || error instanceof Starting) {
     const state = { running: false, starting: error instanceof Starting, message: error.message };
@@ -148,7 +124,7 @@ function fail(error: Error): number {
 }
 
 program
-  .description("A Bitcoin node that you own.")
+  .description("Owned, not rented: a bitcoin node and wallet, a cloud disk and a render farm.")
   .version(VERSION)
   .exitOverride()
   .configureHelp({ showGlobalOptions: true })
@@ -156,9 +132,10 @@ program
     "after",
     "\nOptions of the daemon, such as -dbcache=1000 or -networkfile=ours.json, may follow `start`; they have one dash.",
   );
-command("start", "start the node in the background", start);
-command("stop", "stop it", stop);
-command("status", "show what it does", status);
+context.command(program, "start", "start the node in the background").action(start);
+context.command(program, "stop", "stop it").action(stop);
+context.command(program, "status", "show what it does").action(status);
+context.command(program, "open", "print a link that logs a browser in, once").action(printLoginLink);
 
 try {
   await program.parseAsync(own, { from: "user" });
