@@ -49,6 +49,8 @@ export async function compileKernel(name: string): Promise<Uint8Array> {
       ...["--runtime", "stub"],
       "--noAssert",
       ...["--enable", "simd"],
+      // A variant of another kernel, for engines that have it.
+      ...(name.endsWith("-relaxed") ? ["--enable", "relaxed-simd"] : []),
       ...["--initialMemory", "1"],
     ],
     {
