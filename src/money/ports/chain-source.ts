@@ -44,6 +44,8 @@ export interface ChainSource {
    * idempotent. The set belongs to the follower's name, not to one connection.
    */
   watch(follower: string, scripts: readonly Uint8Array[]): Promise<void>;
+  /** Ends a follower: nothing more is told to it, and its scripts are let go. */
+  forget?(follower: string): Promise<void>;
   /**
    * Transactions touching the follower's scripts in blocks `from` … tip, block by block, then the mempool's: for
    * restoring and for catching up after a restart. Yields between blocks.

@@ -40,7 +40,8 @@ export function deriveBranch(seed: Uint8Array, purpose: BranchPurpose, index: nu
 export function bip85Entropy(master: ExtendedPrivateKey, path: readonly number[]): Uint8Array {
   let key = master;
   for (const step of path) {
-    if (!Number.isSafeInteger(step) || step < 0 || step >= HARDENED) throw new Error(`no such branch: ${step}`);
+    if (!Number.isSafeInteger(step) || step < 0 || step >= HARDENED)
+      throw new Error(`no such branch: ${step}`);
     key = derivePrivate(key, step + HARDENED)!;
   }
   return new Uint8Array(createHmac("sha512", HMAC_KEY).update(key.secretKey).digest());
