@@ -109,6 +109,19 @@ export async function buildApi(
   return app;
 }
 
+/**
+ * Every family of routes. Their paths below `/api`, which page and commands rely on:
+ * - wallet: GET `/wallet` (name, locked, balances in sat), POST `/wallet/addresses`, GET `/wallet/history?limit`,
+ *   POST `/wallet/quote` and `/wallet/send` `{to, amount, feeRate?}` (sat, sat/vB; a quote spends nothing), POST
+ *   `/wallet/new`, `/wallet/restore`, `/wallet/unlock`, `/wallet/lock`
+ * - peers: GET `/peers`, POST `/peers` `{link}`, POST `/peers/invitations` `{uses, seconds}`, POST `/peers/:peer/ban`,
+ *   DELETE `/peers/:peer`, GET `/deals`, GET `/receipts?service&peer&limit`
+ * - host: GET `/host`, POST `/host/start` `{limitBytes}`, POST `/host/stop`
+ * - files: GET `/files`, GET and POST `/files/buckets`, GET and DELETE `/files/objects?bucket&key|prefix&after&limit`,
+ *   GET `/files/health?bucket&key`, POST `/files/presign` `{method, bucket, key, seconds}`, GET `/files/keys`
+ * - jobs: GET `/jobs`, GET and DELETE `/jobs/:id`, POST `/jobs/render`, POST `/jobs/run`, GET
+ *   `/jobs/:id/files/:name`, GET `/provider`, POST `/provider/start`, POST `/provider/stop`
+ */
 function addRoutes(api: FastifyInstance, context: ApiContext, sessions: Sessions): void {
   sessionRoutes(api, sessions);
   nodeRoutes(api, context);
