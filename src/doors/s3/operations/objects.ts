@@ -1,0 +1,191 @@
+/** PutObject, GetObject, HeadObject, DeleteObject, CopyObject. */
+import type { ObjectInfo } from "#sharing/storage/file-store.ts";
+import { parseRange } from "../byte-range.ts";
+import {
+  checkCopyConditions,
+  checkReadConditions,
+  httpDate,
+  readWriteCondition,
+  unquote,
+} from "../conditions.ts";
+import { readCopySource } from "../copy-source.ts";
+import { objectHeaders, readAttributes, versionHeader } from "../object-headers.ts";
+import { type Operation, type S3Request, type S3Response, xmlResponse } from "../operation.ts";
+import type { RequestBody } from "../request-body.ts";
+import { S3Error } from "../s3-error.ts";
+import { element, s3Document } from "../xml.ts";
+
+/** Largest object or part that one request may bring or copy: 5 GiB. */
+export const MAX_PUT = 5 * 1024 ** 3;
+
+export const putObject: Operation = async (request, { files }) => {
+  const body = bodyOfObject(request);
+  const options = { ...readAttributes(request.headers), ...readWriteCondition(request.headers) };
+  const object = await files.put(request.bucket, request.key, body, options);
+  return {
+    status: 200,
+    headers: { etag: `"${object.etag}"`, ...versionHeader(object), ...checksumHeader(body) },
+  };
+};
+
+/** @throws S3Error MissingContentLength, EntityTooLarge. */
+export function bodyOfObject(request: S3Request): RequestBody {
+  const { length } = request.body;
+  if (length === undefined) {
+    throw new S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.");
+  }
+  if (length > MAX_PUT) throw tooLarge(length);
+  return request.body;
+}
+
+function tooLarge(size: number): S3Error {
+  return new S3Error("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", {
+    ProposedSize: String(size),
+    MaxSizeAllowed: String(MAX_PUT),
+  });
+}
+
+/** The checksum that was verified, told back. */
+export function checksumHeader(body: RequestBody): Record<string, string> {
+  const { checksum } = body;
+  return checksum === undefined ? {} : { [`x-amz-checksum-${checksum.name}`]: checksum.value };
+}
+
+export const getObject: Operation = async (request, { files }) => {
+  const object = await files.head(request.bucket, request.key, request.query.get("versionId"));
+  const headers = objectHeaders(object, request);
+  if (checkReadConditions(request.headers, object)) return notModified(headers);
+  const range = rangeOf(request, object);
+  if (range === undefined) {
+    return {
+      status: 200,
+      headers: { ...headers, "content-length": String(object.size) },
+      body: object.size === 0 ? "" : files.read(object),
+    };
+  }
+  return { ...partial(headers, range, object), body: files.read(object, range) };
+};
+
+export const headObject: Operation = async (request, { files }) => {
+  const object = await files.head(request.bucket, request.key, request.query.get("versionId"));
+  const headers = objectHeaders(object, request);
+  if (checkReadConditions(request.headers, object)) return notModified(headers);
+  const range = rangeOf(request, object);
+  if (range !== undefined) return partial(headers, range, object);
+  return { status: 200, headers: { ...headers, "content-length": String(object.size) } };
+};
+
+function notModified(headers: Readonly<Record<string, string>>): S3Response {
+  const kept = ["etag", "last-modified", "cache-control", "expires", "x-amz-version-id"];
+  return {
+    status: 304,
+    headers: Object.fromEntries(Object.entries(headers).filter(([name]) => kept.includes(name))),
+  };
+}
+
+function partial(
+  headers: Readonly<Record<string, string>>,
+  range: { readonly first: number; readonly last: number },
+  object: ObjectInfo,
+): S3Response {
+  return {
+    status: 206,
+    headers: {
+      ...headers,
+      "content-length": String(range.last - range.first + 1),
+      "content-range": `bytes ${range.first}-${range.last}/${object.size}`,
+    },
+  };
+}
+
+/** If-Range (RFC 9110 section 13.1.5): the range counts only while the object is the one the client knows. */
+function rangeOf(request: S3Request, object: ObjectInfo) {
+  const known = request.headers.get("if-range");
+  const time = httpDate(known);
+  const same =
+    known === undefined ||
+    (known.includes('"') || time === undefined
+      ? unquote(known) === object.etag
+      : Math.floor(object.modified / 1000) * 1000 === time);
+  return same ? parseRange(request.headers.get("range"), object.size) : undefined;
+}
+
+export const deleteObject: Operation = async (request, { files }) => {
+  for (const header of [
+    "if-match",
+    "x-amz-if-match-last-modified-time",
+    "x-amz-if-match-size",
+    "x-amz-mfa",
+  ]) {
+    if (request.headers.has(header)) {
+      throw new S3Error(
+        "NotImplemented",
+        "A header you provided implies functionality that is not implemented",
+        {
+          Header: header,
+        },
+      );
+    }
+  }
+  const versionId = request.query.get("versionId");
+  const gone = await files.delete(request.bucket, request.key, versionId);
+  const headers: Record<string, string> = {};
+  if (versionId !== undefined) headers["x-amz-version-id"] = versionId;
+  else if (gone !== undefined) Object.assign(headers, versionHeader(gone));
+  if (gone?.deleteMarker === true) headers["x-amz-delete-marker"] = "true";
+  return { status: 204, headers };
+};
+
+export const copyObject: Operation = async (request, { files }) => {
+  const source = await readCopySource(request, files);
+  checkCopyConditions(request.headers, source);
+  if (source.size > MAX_PUT) throw tooLarge(source.size);
+  const directive = request.headers.get("x-amz-metadata-directive") ?? "COPY";
+  if (directive !== "COPY" && directive !== "REPLACE") {
+    throw new S3Error("InvalidArgument", "Unknown metadata directive.", {
+      ArgumentName: "x-amz-metadata-directive",
+      ArgumentValue: directive,
+    });
+  }
+  const own = readAttributes(request.headers);
+  const onItself = source.bucket === request.bucket && source.key === request.key && source.latest;
+  if (onItself && directive === "COPY") {
+    throw new S3Error(
+      "InvalidRequest",
+      "This copy request is illegal because it is trying to copy an object to itself without changing the " +
+        "object's metadata, storage class, website redirect location or encryption attributes.",
+    );
+  }
+  const attributes = directive === "REPLACE" ? own : attributesOf(source);
+  const options = { ...attributes, ...readWriteCondition(request.headers) };
+  const object = await files.copy(source, request.bucket, request.key, options);
+  return {
+    ...xmlResponse(s3Document("CopyObjectResult", copyResult(object))),
+    headers: {
+      "content-type": "application/xml",
+      ...versionHeader(object),
+      ...copySourceVersion(source),
+    },
+  };
+};
+
+export function copyResult(made: { readonly etag: string; readonly modified: number }) {
+  return [element("LastModified", new Date(made.modified).toISOString()), element("ETag", `"${made.etag}"`)];
+}
+
+export function copySourceVersion(source: ObjectInfo): Record<string, string> {
+  return source.versionId === "null" ? {} : { "x-amz-copy-source-version-id": source.versionId };
+}
+
+function attributesOf(object: ObjectInfo) {
+  const { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage, expires } = object;
+  return {
+    ...(contentType !== undefined && { contentType }),
+    ...(cacheControl !== undefined && { cacheControl }),
+    ...(contentDisposition !== undefined && { contentDisposition }),
+    ...(contentEncoding !== undefined && { contentEncoding }),
+    ...(contentLanguage !== undefined && { contentLanguage }),
+    ...(expires !== undefined && { expires }),
+    metadata: object.metadata ?? {},
+  };
+}
