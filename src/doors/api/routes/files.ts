@@ -118,7 +118,8 @@ function statusRoutes(app: FastifyInstance, context: ApiContext): void {
         response: { 200: HEALTH },
       },
     },
-    async ({ query }) => unwrap(await sharingOf(context).fileHealth({ bucket: query.bucket, key: query.key })),
+    async ({ query }) =>
+      unwrap(await sharingOf(context).fileHealth({ bucket: query.bucket, key: query.key })),
   );
 }
 
@@ -140,7 +141,12 @@ function listingRoutes(app: FastifyInstance, context: ApiContext): void {
     },
     async ({ query }) =>
       unwrap(
-        await sharingOf(context).listFiles({ bucket: "", prefix: "", after: query.after, limit: query.limit }),
+        await sharingOf(context).listFiles({
+          bucket: "",
+          prefix: "",
+          after: query.after,
+          limit: query.limit,
+        }),
       ),
   );
 
