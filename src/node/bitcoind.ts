@@ -2,8 +2,8 @@
 import { enableCompileCache } from "node:module";
 
 enableCompileCache();
-const { runDaemon } = await import("./daemon.ts");
+const { BITCOIND, runDaemon } = await import("./daemon.ts");
 
-process.exitCode = await runDaemon(process.argv.slice(2));
+process.exitCode = await runDaemon(process.argv.slice(2), BITCOIND);
 // Nothing may keep a node alive that has ended: its locks and ports are free.
 process.exit();

@@ -1,20 +1,38 @@
 /** The daemon: reads its options, runs the node, ends with Core's exit codes and texts (bitcoind.cpp). */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { coreDataDirectory } from "#node/config/data-directory.ts";
+import { coreDataDirectory, defaultDataDirectory } from "#node/config/data-directory.ts";
 import { optionsHelp } from "#node/config/options-help.ts";
 import { type ReadSettings, readArguments, readSettings } from "#node/config/read-settings.ts";
 import { VERSION } from "#node/config/version.ts";
 
-/** What is started apart from the terminal. */
-const PROGRAM = join(import.meta.dirname, "bitcoind.ts");
+/** What a daemon does unless it is told otherwise. */
+export interface DaemonKind {
+  /** File in this folder, which is started again apart from the terminal. */
+  readonly program: string;
+  /** Data directory when none is named. */
+  readonly folder: () => string;
+  /** Values of options that nobody gave. */
+  readonly defaults: Readonly<Record<string, string>>;
+}
+
+/** The daemon under Core's name: a plain node. */
+export const BITCOIND: DaemonKind = { program: "bitcoind.ts", folder: coreDataDirectory, defaults: {} };
+
+/** The daemon of `freehold start`: everything. */
+export const FREEHOLD: DaemonKind = {
+  program: "freehold-node.ts",
+  folder: defaultDataDirectory,
+  defaults: { api: "1", sharing: "1" },
+};
+
 /** What the parent of a detached daemon is told. */
 const STARTED = "started";
 
 const show = (text: string): void => void process.stderr.write(`${text.trimEnd()}\n`);
 
 /** Runs until the node ends. @returns the exit code */
-export async function runDaemon(args: readonly string[]): Promise<number> {
+export async function runDaemon(args: readonly string[], kind: DaemonKind): Promise<number> {
   try {
     const settings = readArguments(args);
     if (["help", "help-debug", "h", "?"].some((name) => settings.isSet(name))) {
@@ -25,9 +43,10 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
       process.stdout.write(`Freehold daemon version v${VERSION} bitcoind\n`);
       return 0;
     }
-    const read = readSettings(settings, coreDataDirectory(), show);
+    const read = readSettings(settings, kind.folder(), show);
+    for (const [name, value] of Object.entries(kind.defaults)) settings.softSet(name, value);
     const waits = settings.boolean("daemonwait", false);
-    if (waits || settings.boolean("daemon", false)) return await detach(args, waits);
+    if (waits || settings.boolean("daemon", false)) return await detach(kind, args, waits);
     return await run(read);
   } catch (error) {
     showError(error);
@@ -60,11 +79,18 @@ function showError(error: unknown): void {
 }
 
 /** Starts the daemon apart from this terminal; with `wait` returns when it has started, or failed to. */
-function detach(args: readonly string[], wait: boolean): Promise<number> {
+function detach(kind: DaemonKind, args: readonly string[], wait: boolean): Promise<number> {
   process.stdout.write("Freehold starting\n");
   const child = spawn(
     process.execPath,
-    [...process.execArgv, PROGRAM, ...args, "-nodaemon", "-nodaemonwait", "-noprinttoconsole"],
+    [
+      ...process.execArgv,
+      join(import.meta.dirname, kind.program),
+      ...args,
+      "-nodaemon",
+      "-nodaemonwait",
+      "-noprinttoconsole",
+    ],
     { detached: true, stdio: ["ignore", "ignore", wait ? "pipe" : "ignore", "ipc"] },
   );
   child.stderr?.pipe(process.stderr);

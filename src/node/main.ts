@@ -1,59 +1,33 @@
 /**
- * The composition root of the ledger process: opens every part in order, hands each what it needs, and closes
- * them in reverse. Nothing else creates parts.
+ * The composition root of the ledger's process: opens every part in order, hands each what it needs, and closes them
+ * in reverse. Nothing else creates parts. The sharing process has its own (sharing.ts).
  */
 
 import { existsSync } from "node:fs";
-import { unixTime } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
-import { secureRandom } from "#base/lib/random.ts";
 import { DirectoryLock } from "#base/store/directory-lock.ts";
 import { nodeDisk } from "#base/store/node-disk.ts";
 import { ALL_METHODS } from "#doors/rpc/all-methods.ts";
 import type { NodeControl, RpcContext } from "#doors/rpc/context.ts";
 import { RpcDispatcher } from "#doors/rpc/dispatcher.ts";
-import { ChainState } from "#ledger/chain/chain-state.ts";
+import { RPC_CODE, RpcError } from "#doors/rpc/rpc-error.ts";
 import { refuseForeignDirectory } from "#ledger/chain/data-directory.ts";
-import { BlockStatus } from "#ledger/chain/header-node.ts";
-import { MempoolAcceptor } from "#ledger/mempool/accept.ts";
-import { Mempool } from "#ledger/mempool/mempool.ts";
-import {
-  type MempoolOptions,
-  whyImpossible as whyMempoolImpossible,
-} from "#ledger/mempool/mempool-options.ts";
-import { loadMempool, saveMempool } from "#ledger/mempool/persist-mempool.ts";
-import { BlockTemplates } from "#ledger/mining/block-templates.ts";
-import type { GenerateDependencies } from "#ledger/mining/generate.ts";
-import type { MiningChain } from "#ledger/mining/mining-chain.ts";
-import { type BlockTemplate, DEFAULT_TEMPLATE_OPTIONS } from "#ledger/mining/template.ts";
-import { whyImpossible as whyTemplateImpossible } from "#ledger/mining/template-options.ts";
-import { PeerManager } from "#ledger/peers/peer-manager.ts";
-import { tcpSockets } from "#ledger/peers/tcp-sockets.ts";
-import {
-  chainSettings,
-  mempoolSettings,
-  miningSettings,
-  peerSettings,
-} from "#node/config/component-options.ts";
 import { type DataPaths, dataPaths, makeDataDirectories } from "#node/config/data-directory.ts";
 import { writeDynamicSettings } from "#node/config/dynamic-settings.ts";
 import { OPTIONS, WITHOUT_EFFECT } from "#node/config/options.ts";
 import type { ReadSettings } from "#node/config/read-settings.ts";
-import { ConfigError, type Settings } from "#node/config/settings.ts";
+import { apiPort, ledgerChoice, wantsSharing } from "#node/config/sharing-options.ts";
 import { CLIENT_VERSION, PROTOCOL_VERSION, VERSION } from "#node/config/version.ts";
-import type { Network } from "#protocol/bitcoin/network.ts";
-import { VersionbitsCache } from "#protocol/consensus/versionbits.ts";
-import { feeRatePerKvb } from "#protocol/policy/fee-rate.ts";
-import { chainWarnings } from "./chain-warnings.ts";
+import { Ending } from "./ending.ts";
 import { firstFailure } from "./first-failure.ts";
-import { importPaths } from "./import-paths.ts";
-import { loopbackOnly, PROXY_WARNING, wantsProxy } from "./loopback-sockets.ts";
 import { NodeClock } from "./node-clock.ts";
 import { Notifier } from "./notify.ts";
 import { openDebugLog } from "./open-debug-log.ts";
+import { type Ledger, ledgerOptions, openLedger } from "./open-ledger.ts";
 import { openRpcServer } from "./open-rpc-server.ts";
+import type { ServiceParts } from "./open-services.ts";
 import { writePidFile } from "./pid-file.ts";
-import { wire } from "./wiring.ts";
+import { wireLedger } from "./wiring.ts";
 
 /** A node that runs. */
 export interface RunningNode {
@@ -98,21 +72,14 @@ interface Assembly {
 async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly): Promise<RunningNode> {
   const { settings, network, folder } = read;
   const started = performance.now();
-  const mempoolOptions = readMempoolOptions(settings, network);
-  const templateOptions = readTemplateOptions(settings);
-  const chainOptions = chainSettings(settings);
-  const peerOptions = peerSettings(settings, network);
-  const random = secureRandom;
-  const disk = nodeDisk;
-  const files = disk.files;
-
+  const options = ledgerOptions(settings, network);
+  const hasChain = ledgerChoice(settings) === "own";
   const clock = new NodeClock();
   clock.setMockTime(settings.integer("mocktime", 0));
-  const now = () => unixTime(clock);
 
   const paths = dataPaths(settings, folder, network);
-  const place = { ...chainOptions, network, dataDir: paths.network, blocksDir: paths.blocks };
-  await refuseForeignDirectory(place, disk);
+  const place = { ...options.chain, network, dataDir: paths.network, blocksDir: paths.blocks };
+  await refuseForeignDirectory(place, nodeDisk);
   makeDataDirectories(paths);
   for (const path of [paths.network, paths.blocks]) {
     const lock = DirectoryLock.acquire(path, "Freehold");
@@ -124,12 +91,7 @@ async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly)
   stack.defer(() => log.info("Shutdown done"));
   if (paths.pid !== undefined) stack.defer(await writePidFile(paths.pid));
   logSettings(read, paths, log);
-
   const end = new Ending(stopping);
-  const fatal = (error: Error) => {
-    log.error(error.message);
-    end.because(error);
-  };
   const notifier = new Notifier(
     {
       block: settings.string("blocknotify"),
@@ -140,92 +102,45 @@ async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly)
   );
 
   // The RPC door opens first and answers that the node is starting.
-  const context: { current: RpcContext | undefined } = { current: undefined };
+  const context: { current: LateContext | undefined } = { current: undefined };
   const dispatcher = new RpcDispatcher(lateContext(context), ALL_METHODS, log);
   const rpc = await openRpcServer(settings, network, paths, { dispatcher, log, show });
   if (rpc !== undefined) stack.defer(() => rpc.close());
-
-  dispatcher.warmup = "Loading block index…";
-  const chain = await ChainState.open(place, {
-    clock,
-    random,
-    log,
-    disk,
-    fatal,
-    stop: () => end.because(undefined),
-  });
-  stack.defer(() => chain.close());
-
-  dispatcher.warmup = "Loading P2P addresses…";
-  const versionbits = new VersionbitsCache(network);
-  const mempool = new Mempool(mempoolOptions, { random, now, log });
-  const acceptor = new MempoolAcceptor({ mempool, chain, log, now });
-  const isHidden = wantsProxy(settings);
-  if (isHidden) show(`Warning: ${PROXY_WARNING}`);
-  // Peers are asked for nothing while blocks come in from disk.
-  let loadingBlocks = true;
-  const peers = await PeerManager.open(
-    { ...peerOptions, version: VERSION, directory: paths.network, pruned: false },
-    {
-      chain,
-      mempool,
-      acceptor,
-      clock,
-      random,
-      log,
-      files,
-      sockets: isHidden ? loopbackOnly(tcpSockets) : tcpSockets,
-      loadingBlocks: () => loadingBlocks,
-    },
-  );
-  wire({ chain, acceptor, peers, notifier });
-
-  let lastTemplate: BlockTemplate | undefined;
-  const generate: GenerateDependencies = {
-    chain: miningChainOf(chain, now),
-    mempool,
-    versionbits,
-    submitter: chain,
-    options: templateOptions,
-    made: (template) => {
-      lastTemplate = template;
-    },
-    stopped: () => end.asked,
+  const doing = (text: string) => {
+    dispatcher.warmup = text;
   };
-  const templates = new BlockTemplates(templateOptions, { ...generate, clock, tipMoved: chain.updated });
-  const warningsOfChain = chainWarnings(chain, versionbits);
+
+  const parts = { network, paths, clock, log, end, stack, show, doing };
+  const ledger = hasChain ? await openLedger(settings, options, parts) : undefined;
+  if (ledger !== undefined) wireLedger({ ...ledger, notifier });
   const node: NodeControl = {
     uptime: () => Math.floor((performance.now() - started) / 1000),
     clientVersion: CLIENT_VERSION,
     protocolVersion: PROTOCOL_VERSION,
     pruneTarget: undefined,
-    relayFee: mempoolOptions.minRelayFee.fee,
-    incrementalFee: mempoolOptions.incrementalRelayFee.fee,
-    warnings: () => [...(isHidden ? [PROXY_WARNING] : []), ...warningsOfChain(), ...peers.warnings],
+    relayFee: options.mempool.minRelayFee.fee,
+    incrementalFee: options.mempool.incrementalRelayFee.fee,
+    warnings: () => ledger?.warnings() ?? [],
     shutdown: () => end.because(undefined),
   };
   context.current = {
     network,
     clock,
     log,
-    chain,
-    versionbits,
-    mempool,
-    acceptor,
-    mining: { generate, templates, lastTemplate: () => lastTemplate },
-    peers,
     node,
+    ...(ledger ?? { peers: undefined }),
     methods: () => dispatcher.methods,
     activeCalls: () => dispatcher.active,
   };
 
   stack.defer(() => notifier.stopping());
-  const importing = takeInStoredBlocks();
-  // Whatever still comes in from disk ends before the chain is closed.
-  stack.defer(() => importing);
-  dispatcher.warmup = "Starting network threads…";
-  stack.defer(() => peers.stop());
-  await peers.start();
+  ledger?.takeInStoredBlocks();
+  doing("Starting network threads…");
+  if (ledger !== undefined) {
+    stack.defer(() => ledger.peers.stop());
+    await ledger.peers.start();
+  }
+  await openDoors(read, { paths, clock, log, ledger, stack });
   dispatcher.warmup = undefined;
   log.info("Done loading");
   notifier.started();
@@ -246,53 +161,13 @@ async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly)
     },
     reopenLog: () => log.reopen(),
   };
-
-  /** Blocks of -reindex and -loadblock, then the saved mempool; getmempoolinfo.loaded tells the end of both. */
-  async function takeInStoredBlocks(): Promise<void> {
-    try {
-      await chain.importBlocks(await importPaths(settings, files, log));
-      loadingBlocks = false;
-      if (settings.boolean("stopafterblockimport", false)) {
-        log.info("Stopping after block import");
-        end.because(undefined);
-        return;
-      }
-      const persistence = { files, random, log, now };
-      if (settings.boolean("persistmempool", true)) {
-        await loadMempool(acceptor, paths.mempool, persistence, { interrupted: () => end.asked });
-        stack.defer(async () => {
-          if (!mempool.loaded) return;
-          const version1 = settings.boolean("persistmempoolv1", false);
-          await saveMempool(mempool, paths.mempool, persistence, { version1 }).catch((error: Error) => {
-            log.warn(`Failed to dump mempool: ${error.message}. Continuing anyway.`);
-          });
-        });
-      }
-      mempool.loaded = !end.asked;
-    } catch (error) {
-      if (!end.asked) fatal(error as Error);
-    }
-  }
 }
 
-/** The end of the node: asked for once, by a signal, a method, or a failure. */
-class Ending {
-  asked = false;
-  readonly promise: Promise<Error | undefined>;
-  readonly #resolve: (error: Error | undefined) => void;
-
-  constructor(stopping: AbortSignal) {
-    const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-    this.promise = promise;
-    this.#resolve = resolve;
-    stopping.addEventListener("abort", () => this.because(undefined), { once: true });
-    if (stopping.aborted) this.because(undefined);
-  }
-
-  because(error: Error | undefined): void {
-    this.asked = true;
-    this.#resolve(error);
-  }
+/** Sharing and the API; a node that has neither loads nothing of them. */
+async function openDoors(read: ReadSettings, parts: ServiceParts): Promise<void> {
+  if (apiPort(read.settings) === undefined && !wantsSharing(read.settings)) return;
+  const { openServices } = await import("./open-services.ts");
+  await openServices(read, parts);
 }
 
 function logSettings({ settings, config }: ReadSettings, paths: DataPaths, log: Logger): void {
@@ -309,53 +184,17 @@ function logSettings({ settings, config }: ReadSettings, paths: DataPaths, log: 
   }
 }
 
+/** With -ledger=none all that comes from the ledger is missing. */
+type LateContext = Omit<RpcContext, keyof Ledger> & Partial<RpcContext>;
+
 /** The RPC context, which is whole only after start-up; until then the dispatcher lets no method run. */
-function lateContext(holder: { current: RpcContext | undefined }): RpcContext {
+function lateContext(holder: { current: LateContext | undefined }): RpcContext {
   return new Proxy({} as RpcContext, {
     get: (_target, name) => {
-      if (holder.current === undefined) throw new Error("an RPC method ran before the node was started");
-      return holder.current[name as keyof RpcContext];
+      const { current } = holder;
+      if (current === undefined) throw new Error("an RPC method ran before the node was started");
+      if (Object.hasOwn(current, name)) return current[name as keyof RpcContext];
+      throw new RpcError(RPC_CODE.misc, "This node keeps no chain (-ledger=none)");
     },
   });
-}
-
-/** The chain as mining sees it. */
-function miningChainOf(chain: ChainState, now: () => number): MiningChain {
-  return {
-    network: chain.network,
-    lock: chain.lock,
-    get tip() {
-      return chain.tip;
-    },
-    now,
-    testBlock: (raw, checks) => chain.testBlock(raw, checks),
-    header: (hash) => chain.headers.lookup(hash),
-    knowledgeOf(hash) {
-      const known = chain.headers.lookup(hash);
-      if (known === undefined) return undefined;
-      if (known.isValid(BlockStatus.VALID_SCRIPTS)) return "valid";
-      return known.failed ? "invalid" : "inconclusive";
-    },
-  };
-}
-
-function readMempoolOptions(settings: Settings, network: Network): MempoolOptions {
-  const given = mempoolSettings(settings, network);
-  const options: MempoolOptions = {
-    ...given,
-    incrementalRelayFee: feeRatePerKvb(given.incrementalRelayFee),
-    minRelayFee: feeRatePerKvb(given.minRelayFee),
-    dustRelayFee: feeRatePerKvb(given.dustRelayFee),
-  };
-  const impossible = whyMempoolImpossible(options);
-  if (impossible !== undefined) throw new ConfigError(impossible);
-  return options;
-}
-
-function readTemplateOptions(settings: Settings) {
-  const given = miningSettings(settings);
-  const options = { ...DEFAULT_TEMPLATE_OPTIONS, ...given, minFeeRate: feeRatePerKvb(given.minFeeRate) };
-  const impossible = whyTemplateImpossible(options);
-  if (impossible !== undefined) throw new ConfigError(impossible);
-  return options;
 }

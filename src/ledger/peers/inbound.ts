@@ -6,6 +6,7 @@ import { LocalScore } from "./local-addresses.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerTable } from "./peer-table.ts";
 import {
+  FRIEND_PERMISSIONS,
   hasPermission,
   implicitPermissions,
   Permission,
@@ -56,6 +57,9 @@ export class Inbound {
     this.#sockets = dependencies.sockets;
     this.#isActive = dependencies.isActive;
   }
+
+  /** IP addresses of friends: who connects from there is trusted as they are. */
+  friendHosts: ReadonlySet<string> = new Set();
 
   /** Where we listen. */
   get endpoints(): Endpoint[] {
@@ -174,7 +178,10 @@ export class Inbound {
     const bound = binding.permissions ?? implicit;
     // Over Tor, the address is that of the proxy.
     if (binding.onion) return bound;
-    return bound | whitelistPermissions(this.#options.whitelist, endpoint.address, "inbound", implicit);
+    const friend = this.friendHosts.has(endpoint.address.toString()) ? FRIEND_PERMISSIONS : 0;
+    return (
+      bound | friend | whitelistPermissions(this.#options.whitelist, endpoint.address, "inbound", implicit)
+    );
   }
 
   /** Makes room for one more; false when nobody may be sent away. */

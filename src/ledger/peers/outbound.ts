@@ -171,8 +171,11 @@ export class Outbound implements OutboundTargets {
     return true;
   }
 
-  /** Opens a connection to `host`, `host:port` or a name; resolves when it is open or failed. */
-  async connectTo(name: string, type: ConnectionType): Promise<void> {
+  /**
+   * Opens a connection to `host`, `host:port` or a name; resolves when it is open or failed.
+   * @param granted permissions beside those of -whitelist
+   */
+  async connectTo(name: string, type: ConnectionType, granted = 0): Promise<void> {
     if (!this.#isActive() || this.#table.findName(name) !== undefined) return;
     const { log } = this.#context;
     for (const endpoint of await this.#resolve(name)) {
@@ -180,7 +183,7 @@ export class Outbound implements OutboundTargets {
         log.info(`Not opening a connection to ${name}, already connected to ${endpoint}`);
         return;
       }
-      if (await this.#dial(endpoint, type, { name, countFailure: false })) return;
+      if (await this.#dial(endpoint, type, { name, countFailure: false, granted })) return;
     }
   }
 
@@ -408,7 +411,7 @@ export class Outbound implements OutboundTargets {
   async #dial(
     endpoint: NodeEndpoint,
     type: ConnectionType,
-    { name, countFailure }: { name?: string; countFailure: boolean },
+    { name, countFailure, granted = 0 }: { name?: string; countFailure: boolean; granted?: number },
   ): Promise<boolean> {
     const { log, book, options } = this.#context;
     const target = { host: endpoint.address.toString(), port: endpoint.port };
@@ -432,7 +435,7 @@ export class Outbound implements OutboundTargets {
       socket.destroy();
       return false;
     }
-    const permissions = type === "manual" ? this.#manualPermissions(endpoint) : 0;
+    const permissions = granted | (type === "manual" ? this.#manualPermissions(endpoint) : 0);
     this.#table.add(
       socket,
       name === undefined ? { type, endpoint, permissions } : { type, endpoint, permissions, name },

@@ -42,6 +42,10 @@ export interface PeerControl {
   readonly warnings: string[];
   /** addnode onetry: dials once; resolves when the connection is open or failed. */
   connectOnce(address: string): Promise<void>;
+  /** Dials a friend once: it is never disconnected for what it sends, and hears of transactions without delay. */
+  connectFriend(address: string): Promise<void>;
+  /** IP addresses of friends; who connects from there from now on is trusted likewise. */
+  setFriendHosts(hosts: ReadonlySet<string>): void;
   addedNodes(): AddedNodeInfo[];
   /** addconnection: false when its type has no free place or it is connected; regtest only. */
   addConnection(address: string, type: ConnectionType): Promise<boolean>;

@@ -42,7 +42,7 @@ import type {
   PeerInfo,
 } from "./peer-info.ts";
 import { PeerParts } from "./peer-parts.ts";
-import { parseWhitebind, parseWhitelist } from "./permissions.ts";
+import { FRIEND_PERMISSIONS, parseWhitebind, parseWhitelist } from "./permissions.ts";
 import type { Endpoint, SocketLayer } from "./socket.ts";
 import { parseSubnet, subnetContains } from "./subnet.ts";
 import { REBROADCAST_INTERVAL, REBROADCAST_SPREAD } from "./transaction-relay.ts";
@@ -256,6 +256,14 @@ export class PeerManager implements PeerControl {
 
   connectOnce(address: string): Promise<void> {
     return this.#outbound.connectTo(address, "manual");
+  }
+
+  connectFriend(address: string): Promise<void> {
+    return this.#outbound.connectTo(address, "manual", FRIEND_PERMISSIONS);
+  }
+
+  setFriendHosts(hosts: ReadonlySet<string>): void {
+    this.#inbound.friendHosts = hosts;
   }
 
   addedNodes(): AddedNodeInfo[] {

@@ -22,6 +22,9 @@ export const Permission = {
   ALL: (1 << 1) | (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 7),
 } as const;
 
+/** Of a friend's node: nothing is held back from it, and nothing that it sends costs it the connection. */
+export const FRIEND_PERMISSIONS: number = Permission.NO_BAN | Permission.RELAY;
+
 /** Names for options and getpeerinfo, in Core's order. */
 const NAMES: readonly (readonly [string, number])[] = [
   ["bloomfilter", Permission.BLOOM_FILTER],

@@ -38,10 +38,8 @@ export interface DataPaths {
   readonly sharing: string;
   /** What the dashboard hands over as files: scenes to render; made when the API is open. */
   readonly incoming: string;
-  /** Bearer token of the API, fresh at each start. */
+  /** Address and, below it, bearer token of the API, fresh at each start. */
   readonly apiCookie: string;
-  /** `http://127.0.0.1:8420`: where the API listens in this run. */
-  readonly apiAddress: string;
 }
 
 /** @throws ConfigError when -blocksdir does not exist. */
@@ -75,7 +73,6 @@ export function dataPaths(settings: Settings, base: string, network: Network): D
     sharing: join(folder, "sharing"),
     incoming: join(folder, "incoming"),
     apiCookie: join(folder, ".api-cookie"),
-    apiAddress: join(folder, ".api-address"),
   };
 }
 

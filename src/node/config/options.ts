@@ -770,6 +770,18 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     category: "Freehold options",
     help: "Port of the S3 door on loopback; 0 picks a free one",
   },
+  sharingbudget: {
+    value: "<n>",
+    default: "0",
+    category: "Freehold options",
+    help: "Satoshi that sharing may spend in a day",
+  },
+  sharingpeerbudget: {
+    value: "<n>",
+    default: "0",
+    category: "Freehold options",
+    help: "Satoshi that sharing may spend on one peer, over all time",
+  },
   sharing: {
     category: "Freehold options",
     help: "Run the sharing process beside the node (default: 1 under freehold, 0 under bitcoind)",

@@ -8,11 +8,15 @@ export type LedgerChoice = "own" | "none";
 export interface SharingSettings {
   /** Multiaddrs to listen on. */
   readonly meshBind: readonly string[];
+  /** Nobody chose these addresses: where one is taken, any port will do. */
+  readonly meshOrAny: boolean;
   readonly mdns: boolean;
   /** At most 32 printable characters; "" gives none away. */
   readonly name: string;
   /** 0 picks a free one. */
   readonly s3Port: number;
+  /** Nobody chose this port: where it is taken, the next one will do. */
+  readonly s3OrNext: boolean;
   /** Any `needed` of `total` shards bring a slab of a file back. */
   readonly fileShards: { readonly needed: number; readonly total: number };
 }
@@ -32,9 +36,27 @@ export function wantsSharing(settings: Settings): boolean {
   return settings.boolean("sharing", false);
 }
 
-/** The API's port, 0 for a free one; undefined when the door stays shut. @throws ConfigError */
-export function apiPort(settings: Settings): number | undefined {
-  return settings.boolean("api", false) ? portOf(settings, "apiport", 8420) : undefined;
+/**
+ * The API's port, 0 for a free one, and whether the next free one will do; undefined when the door stays shut.
+ * @throws ConfigError
+ */
+export function apiPort(settings: Settings): { readonly port: number; readonly orNext: boolean } | undefined {
+  if (!settings.boolean("api", false)) return undefined;
+  return { port: portOf(settings, "apiport", 8420), orNext: !settings.isSet("apiport") };
+}
+
+const SATOSHI = 1000;
+/** Satoshi whose millisatoshi are still exact. */
+const MAX_BUDGET = Math.floor(Number.MAX_SAFE_INTEGER / SATOSHI);
+
+/** What sharing may spend, millisatoshi. @throws ConfigError */
+export function sharingBudget(settings: Settings): { readonly peerMsat: number; readonly dayMsat: number } {
+  const amount = (name: "sharingbudget" | "sharingpeerbudget") => {
+    const satoshi = settings.integer(name, 0);
+    if (satoshi >= 0 && satoshi <= MAX_BUDGET) return satoshi * SATOSHI;
+    throw new ConfigError(`Invalid amount for -${name}: '${settings.string(name)}'`);
+  };
+  return { peerMsat: amount("sharingpeerbudget"), dayMsat: amount("sharingbudget") };
 }
 
 /** @throws ConfigError */
@@ -48,9 +70,11 @@ export function sharingSettings(settings: Settings, network: Network): SharingSe
   }
   return {
     meshBind: bind.length > 0 ? bind : DEFAULT_MESH_BIND,
+    meshOrAny: bind.length === 0,
     mdns: settings.boolean("mdns", network.name !== "regtest"),
     name,
     s3Port: portOf(settings, "s3port", 9000),
+    s3OrNext: !settings.isSet("s3port"),
     fileShards: shardsOf(settings.string("fileshards", "10/30")),
   };
 }

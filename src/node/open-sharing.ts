@@ -1,0 +1,139 @@
+/** The ledger's side of the sharing process: what it may ask, what it is told, and what is made of what it tells. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "#base/lib/clock.ts";
+import type { Logger } from "#base/lib/logger.ts";
+import { nodeDisk } from "#base/store/node-disk.ts";
+import type { EventHub } from "#doors/api/event-hub.ts";
+import type { SharingControl } from "#doors/api/sharing-control.ts";
+import type { ChainSource } from "#money/ports/chain-source.ts";
+import type { DataPaths } from "#node/config/data-directory.ts";
+import type { ReadSettings } from "#node/config/read-settings.ts";
+import { sharingBudget, sharingSettings } from "#node/config/sharing-options.ts";
+import { VERSION } from "#node/config/version.ts";
+import { FreeRail } from "#sharing/deals/free-rail.ts";
+import type { FriendLinks } from "./friend-links.ts";
+import type { LedgerOffer } from "./ledger-offer.ts";
+import { serveChain } from "./link/chain-link.ts";
+import { serveRails } from "./link/rail-link.ts";
+import type { ServedMethods } from "./link.ts";
+import { PaymentBudget } from "./payment-budget.ts";
+import type { SharingKeys } from "./sharing-keys.ts";
+import type { SharingStart } from "./sharing-start.ts";
+import { spawnSharing } from "./spawn-sharing.ts";
+import { type SupervisedState, Supervisor } from "./supervisor.ts";
+
+export interface SharingDependencies {
+  readonly paths: DataPaths;
+  readonly log: Logger;
+  /** Undefined where the node has no chain. */
+  readonly source: ChainSource | undefined;
+  /** The keys of sharing, or why there are none now. */
+  readonly keys: () => SharingKeys | string;
+  /** Where friends reach our ledger, once it listens. */
+  readonly ledgerOffer: () => LedgerOffer | undefined;
+  readonly events: EventHub | undefined;
+  readonly friends: FriendLinks | undefined;
+}
+
+export class Sharing {
+  readonly supervisor: Supervisor;
+  readonly #events: EventHub | undefined;
+  readonly #friends: FriendLinks | undefined;
+  readonly #ledgerOffer: () => LedgerOffer | undefined;
+  #following: AbortController | undefined;
+  #s3: string | undefined;
+
+  /** @throws ConfigError, or when the record of what was spent is damaged */
+  static async open(read: ReadSettings, parts: SharingDependencies): Promise<Sharing> {
+    const { paths, log } = parts;
+    const settings = sharingSettings(read.settings, read.network);
+    const budget = await PaymentBudget.open(
+      sharingBudget(read.settings),
+      join(paths.network, "sharing-budget.json"),
+      { files: nodeDisk.files, clock: systemClock },
+    );
+    // Who is a friend the sharing process knows; on this rail nothing can be taken from us but its word.
+    const rails = budget.enforce([new FreeRail(() => true)]);
+    const start = (): SharingStart | string => {
+      const keys = parts.keys();
+      if (typeof keys === "string") return keys;
+      mkdirSync(paths.sharing, { recursive: true, mode: 0o700 });
+      mkdirSync(paths.incoming, { recursive: true, mode: 0o700 });
+      const ledger = parts.ledgerOffer();
+      return {
+        ...settings,
+        meshBind: [...settings.meshBind],
+        folder: paths.sharing,
+        incoming: paths.incoming,
+        network: read.network.name,
+        version: VERSION,
+        keys: { account: keys.account, files: keys.files },
+        ...(ledger === undefined ? {} : { ledger: { ...ledger } }),
+      };
+    };
+    const methods = (): ServedMethods => ({
+      ...(parts.source === undefined ? {} : serveChain(parts.source)),
+      ...serveRails(rails),
+    });
+    const supervisor = new Supervisor({
+      clock: systemClock,
+      log,
+      spawn: () => spawnSharing(log),
+      start,
+      methods,
+    });
+    return new Sharing(supervisor, parts);
+  }
+
+  private constructor(supervisor: Supervisor, parts: SharingDependencies) {
+    this.supervisor = supervisor;
+    this.#events = parts.events;
+    this.#friends = parts.friends;
+    this.#ledgerOffer = parts.ledgerOffer;
+  }
+
+  /** Where the S3 door listens. */
+  get s3Origin(): string | undefined {
+    return this.#s3;
+  }
+
+  /** The sharing process came, or went. */
+  stateChanged(state: SupervisedState): void {
+    this.#following?.abort();
+    this.#following = undefined;
+    this.#s3 = undefined;
+    if (state.state === "running") {
+      this.#following = new AbortController();
+      void this.#follow(state.control, this.#following.signal).catch(() => {
+        // The link went: the supervisor knows.
+      });
+    }
+    this.#events?.emit({
+      type: "sharing",
+      state: state.state,
+      ...(state.state === "running" ? {} : { reason: state.reason }),
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#friends?.stop();
+    await this.supervisor.stop("the node stops");
+  }
+
+  async #follow(control: SharingControl, signal: AbortSignal): Promise<void> {
+    const events = control.events(signal)[Symbol.asyncIterator]();
+    const first = events.next();
+    const status = await control.status();
+    this.#s3 = status.s3;
+    if (this.#friends !== undefined) {
+      this.#friends.self = { peer: status.peer, reachable: this.#ledgerOffer() !== undefined };
+      for (const view of await control.peers()) this.#friends.seen(view);
+    }
+    for (let next = await first; !next.done; next = await events.next()) {
+      const event = next.value;
+      if (event.type === "peer") this.#friends?.seen(event.view);
+      this.#events?.emit(event);
+    }
+  }
+}

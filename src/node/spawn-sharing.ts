@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import type { Duplex, Readable } from "node:stream";
+import type { Logger } from "#base/lib/logger.ts";
+
+const PROGRAM = join(import.meta.dirname, "sharing.ts");
+/** Characters of one line of the child's standard error that are kept, and lines a minute. */
+const MAX_LINE = 1000;
+const MAX_LINES = 200;
+const MINUTE = 60_000;
+
+/** The sharing process, as who supervises it sees it. */
+export interface SharingChild {
+  readonly pid: number;
+  /** The link's end on this side. */
+  readonly pipe: Duplex;
+  /** Settles with how it ended. */
+  readonly ended: Promise<string>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/**
+ * Starts the sharing process. Its end of the link is file descriptor 3, a socket that no other process has: it reads
+ * its end when this process dies, however that comes about.
+ */
+export function spawnSharing(log: Logger, program: string = PROGRAM): SharingChild {
+  const child = spawn(process.execPath, [...process.execArgv, program], {
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    // What the user's shell holds is no business of a process that reads what strangers send.
+    env: keptEnvironment(),
+  });
+  writeLines(child.stderr as Readable, log);
+  const pipe = child.stdio[3] as Duplex;
+  const ended = new Promise<string>((resolve) => {
+    child.once("error", (error) => resolve(error.message));
+    child.once("exit", (code, signal) =>
+      resolve(signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`),
+    );
+  });
+  return { pid: child.pid ?? 0, pipe, ended, kill: (signal) => void child.kill(signal) };
+}
+
+function keptEnvironment(): NodeJS.ProcessEnv {
+  const kept = ["PATH", "HOME", "TMPDIR", "LANG", "TZ", "NODE_COMPILE_CACHE", "UV_THREADPOOL_SIZE"];
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => kept.includes(name) || name.startsWith("FREEHOLD_")),
+  );
+}
+
+/** Hands what the child writes to the log, cut where it would fill it. */
+function writeLines(stream: Readable, log: Logger): void {
+  let rest = "";
+  let lines = 0;
+  let began = 0;
+  const write = (line: string) => {
+    const now = performance.now();
+    if (now - began > MINUTE) {
+      began = now;
+      lines = 0;
+    }
+    if (++lines <= MAX_LINES) log.info(`sharing: ${line.slice(0, MAX_LINE).replace(/[^\x20-\x7e]/g, "?")}`);
+  };
+  stream.setEncoding("utf8").on("data", (text: string) => {
+    const all = (rest + text).split("\n");
+    rest = (all.pop() ?? "").slice(0, MAX_LINE);
+    for (const line of all) write(line);
+  });
+  stream.on("error", () => {});
+  stream.on("end", () => {
+    if (rest !== "") write(rest);
+  });
+}
