@@ -1,0 +1,217 @@
+/**
+ * What the page shows, kept up to date by the node's event stream. One store, read by `useNode`; events change it, and
+ * whatever an event does not carry is asked for again, at most twice a second.
+ */
+import { useSyncExternalStore } from "react";
+import { api, logInByLink, Refused } from "./api.ts";
+import type {
+  BlockView,
+  FileEntry,
+  FilesStatus,
+  JobView,
+  KeptReceipt,
+  NodeStatus,
+  PageEvent,
+  PaymentView,
+  PeerView,
+  WalletView,
+} from "./views.ts";
+
+export interface Cheat {
+  readonly peer: string;
+  readonly name: string;
+  readonly job: string;
+  readonly task: number;
+  readonly reason: string;
+}
+
+/** Bytes a second on the edge to a peer, in the last interval. */
+export interface Traffic {
+  readonly sent: number;
+  readonly received: number;
+}
+
+export interface NodeState {
+  readonly connection: "loading" | "open" | "lost" | "locked-out";
+  readonly status: NodeStatus | undefined;
+  readonly blocks: readonly BlockView[];
+  readonly peers: readonly PeerView[];
+  readonly traffic: ReadonlyMap<string, Traffic>;
+  readonly wallet: WalletView | undefined;
+  readonly payments: readonly PaymentView[];
+  readonly files: FilesStatus | undefined;
+  readonly buckets: readonly string[];
+  readonly bucket: string | undefined;
+  readonly objects: readonly FileEntry[];
+  /** Grows when a shard changed its state. */
+  readonly healthVersion: number;
+  readonly jobs: readonly JobView[];
+  readonly receipts: readonly KeptReceipt[];
+  readonly cheats: readonly Cheat[];
+}
+
+const BLOCKS = 12;
+const RECEIPTS = 50;
+/** Milliseconds that a part waits before it is asked for again, so that a burst of events is one question. */
+const SETTLE = 400;
+
+let state: NodeState = {
+  connection: "loading",
+  status: undefined,
+  blocks: [],
+  peers: [],
+  traffic: new Map(),
+  wallet: undefined,
+  payments: [],
+  files: undefined,
+  buckets: [],
+  bucket: undefined,
+  objects: [],
+  healthVersion: 0,
+  jobs: [],
+  receipts: [],
+  cheats: [],
+};
+const listeners = new Set<() => void>();
+
+function change(part: Partial<NodeState>): void {
+  state = { ...state, ...part };
+  for (const listener of listeners) listener();
+}
+
+export function useNode(): NodeState {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => state,
+  );
+}
+
+type Part = "status" | "blocks" | "peers" | "wallet" | "files" | "objects" | "jobs" | "receipts";
+
+/** How each part is asked for. What is switched off (no wallet, no sharing) leaves it empty. */
+const LOADERS: Readonly<Record<Part, () => Promise<Partial<NodeState>>>> = {
+  status: async () => ({ status: await api.get<NodeStatus>("/status") }),
+  blocks: async () => ({ blocks: await api.get<BlockView[]>(`/blocks?count=${BLOCKS}`) }),
+  peers: async () => ({ peers: await api.get<PeerView[]>("/peers") }),
+  wallet: async () => ({
+    wallet: await api.get<WalletView>("/wallet"),
+    payments: await api.get<PaymentView[]>("/wallet/history?limit=20"),
+  }),
+  files: async () => {
+    const files = await api.get<FilesStatus>("/files");
+    const buckets = (await api.get<{ entries: FileEntry[] }>("/files/buckets")).entries.map(({ key }) => key);
+    const bucket = buckets.includes(state.bucket ?? "") ? state.bucket : buckets[0];
+    return { files, buckets, bucket, objects: await objectsOf(bucket) };
+  },
+  objects: async () => ({ objects: await objectsOf(state.bucket) }),
+  jobs: async () => {
+    const jobs = await api.get<JobView[]>("/jobs");
+    return { jobs: [...jobs].sort((a, b) => b.created - a.created) };
+  },
+  receipts: async () => ({ receipts: await api.get<KeptReceipt[]>(`/receipts?limit=${RECEIPTS}`) }),
+};
+
+async function objectsOf(bucket: string | undefined): Promise<readonly FileEntry[]> {
+  if (bucket === undefined) return [];
+  const query = new URLSearchParams({ bucket, limit: "200" });
+  return (await api.get<{ entries: FileEntry[] }>(`/files/objects?${query}`)).entries;
+}
+
+const waiting = new Map<Part, number>();
+
+/** Asks for a part again soon; several wishes in a short time are one. */
+export function refresh(...parts: readonly Part[]): void {
+  for (const part of parts) {
+    if (waiting.has(part)) continue;
+    waiting.set(
+      part,
+      window.setTimeout(() => {
+        waiting.delete(part);
+        void load(part);
+      }, SETTLE),
+    );
+  }
+}
+
+async function load(part: Part): Promise<void> {
+  try {
+    change(await LOADERS[part]());
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) change({ connection: "locked-out" });
+  }
+}
+
+export function chooseBucket(bucket: string): void {
+  change({ bucket, objects: [] });
+  void load("objects");
+}
+
+/** Logs in, loads everything, and follows what happens from then on. */
+export async function start(): Promise<void> {
+  try {
+    await logInByLink();
+    await api.get("/status");
+  } catch (error) {
+    change({ connection: error instanceof Refused && error.status === 401 ? "locked-out" : "lost" });
+    if (state.connection === "locked-out") return;
+  }
+  const events = new EventSource("/api/events");
+  events.addEventListener("open", () => {
+    change({ connection: "open" });
+    // Whatever happened while nobody listened.
+    for (const part of Object.keys(LOADERS) as Part[]) void load(part);
+  });
+  events.addEventListener("error", () => {
+    change({ connection: "lost" });
+    // A node that was started again has forgotten this session.
+    void load("status");
+  });
+  events.addEventListener("message", ({ data }) => apply(JSON.parse(data as string) as PageEvent));
+}
+
+type Handlers = { readonly [T in PageEvent["type"]]: (event: PageEvent & { readonly type: T }) => void };
+
+const HANDLERS: Handlers = {
+  block: () => refresh("blocks", "status", "wallet"),
+  mempool: () => refresh("status"),
+  wallet: () => refresh("wallet"),
+  sharing: () => refresh("status", "peers", "files", "jobs", "receipts"),
+  peer: ({ view }) => change({ peers: [...state.peers.filter(({ peer }) => peer !== view.peer), view] }),
+  traffic: ({ edges }) => change({ traffic: new Map(edges.map(({ peer, ...bytes }) => [peer, bytes])) }),
+  receipt: ({ receipt }) => addReceipt(receipt),
+  object: () => refresh("files"),
+  slab: () => {
+    change({ healthVersion: state.healthVersion + 1 });
+    refresh("files");
+  },
+  job: ({ job }) => putJob(job),
+  task: ({ job, task }) => putTask(job, task),
+  cheat: ({ type: _, ...cheat }) => change({ cheats: [cheat, ...state.cheats].slice(0, 20) }),
+  host: () => refresh("status"),
+  provider: () => refresh("status"),
+};
+
+function apply<T extends PageEvent["type"]>(event: PageEvent & { readonly type: T }): void {
+  // A newer node may tell of things that this page has no picture for.
+  const handler: ((event: PageEvent & { readonly type: T }) => void) | undefined = HANDLERS[event.type];
+  handler?.(event);
+}
+
+function addReceipt(receipt: KeptReceipt): void {
+  const isSame = (other: KeptReceipt) => other.deal === receipt.deal && other.sequence === receipt.sequence;
+  change({ receipts: [receipt, ...state.receipts.filter((other) => !isSame(other))].slice(0, RECEIPTS) });
+}
+
+function putJob(job: JobView): void {
+  const others = state.jobs.filter(({ id }) => id !== job.id);
+  change({ jobs: [job, ...others].sort((a, b) => b.created - a.created) });
+}
+
+function putTask(id: string, task: JobView["tasks"][number]): void {
+  const job = state.jobs.find((other) => other.id === id);
+  if (job === undefined) refresh("jobs");
+  else putJob({ ...job, tasks: job.tasks.map((other) => (other.index === task.index ? task : other)) });
+}

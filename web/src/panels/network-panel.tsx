@@ -1,0 +1,137 @@
+import { useState } from "react";
+import { api } from "../connection/api.ts";
+import { refresh, useNode } from "../connection/store.ts";
+import { MeshGraph } from "../pictures/mesh-graph.tsx";
+import { QrCode } from "../pictures/qr-code.tsx";
+import { text } from "../text/en.ts";
+import { bytes } from "../text/format.ts";
+import { ActionForm, Failure, Room, Scroll, useAction } from "./room.tsx";
+
+/** Who is around, and how much flows on each edge. */
+export function NetworkPanel() {
+  const { status, peers, traffic } = useNode();
+  const sharing = status!.sharing;
+  const near = peers.filter(({ standing }) => standing !== "stranger" || peers.length < 24);
+  return (
+    <Room name="network" title={text.network} aside={<Invite />}>
+      {sharing.state !== "running" && <p className="notice warning">{sharing.reason}</p>}
+      <MeshGraph self={status!.name} peers={near} traffic={traffic} />
+      {peers.length === 0 && <p className="empty">{text.noPeers}</p>}
+      {peers.length > 0 && <PeerTable />}
+    </Room>
+  );
+}
+
+function PeerTable() {
+  const { peers } = useNode();
+  return (
+    <details>
+      <summary>{text.peerTable}</summary>
+      <Scroll label={text.peerTable}>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{text.peer}</th>
+              <th scope="col">{text.standing}</th>
+              <th scope="col">{text.roundTrip}</th>
+              <th scope="col">{text.sent}</th>
+              <th scope="col">{text.received}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {peers.map((peer) => (
+              <tr key={peer.peer}>
+                <th scope="row" title={peer.peer}>
+                  {peer.name}
+                </th>
+                <td>
+                  {peer.standing}, {peer.connected ? text.connected : text.away}
+                </td>
+                <td>{peer.latencyMs === undefined ? "" : `${peer.latencyMs.toFixed(1)} ms`}</td>
+                <td>{bytes(peer.bytesSent)}</td>
+                <td>{bytes(peer.bytesReceived)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </details>
+  );
+}
+
+function Invite() {
+  const [open, setOpen] = useState<"invite" | "join">();
+  const [link, setLink] = useState<string>();
+  const { busy, error, run } = useAction();
+  function invite() {
+    run(async () => {
+      const made = await api.post<{ link: string }>("/peers/invitations", { uses: 8, seconds: 86_400 });
+      setLink(made.link);
+      setOpen("invite");
+    });
+  }
+  function join(fields: FormData) {
+    run(async () => {
+      await api.post("/peers", { link: String(fields.get("link")).trim() });
+      setOpen(undefined);
+      refresh("peers");
+    });
+  }
+  return (
+    <>
+      <button type="button" disabled={busy} onClick={invite}>
+        {text.invite}
+      </button>
+      <button
+        type="button"
+        className="quiet"
+        aria-expanded={open === "join"}
+        onClick={() => setOpen(open === "join" ? undefined : "join")}
+      >
+        {text.join}
+      </button>
+      {(open !== undefined || error !== undefined) && (
+        <div className="drawer">
+          <Failure text={error} />
+          {open === "invite" && link !== undefined && (
+            <>
+              <p>{text.invitation}</p>
+              <QrCode value={link} label={text.invitation} />
+              <Copyable value={link} />
+            </>
+          )}
+          {open === "join" && (
+            <ActionForm label={text.join} onSubmit={join}>
+              <label>
+                {text.joinLabel}
+                <input name="link" required autoComplete="off" spellCheck={false} />
+              </label>
+              <button type="submit" disabled={busy}>
+                {text.join}
+              </button>
+            </ActionForm>
+          )}
+        </div>
+      )}
+    </>
+  );
+}
+
+/** A long text to take along. */
+export function Copyable({ value }: { readonly value: string }) {
+  const [isCopied, setCopied] = useState(false);
+  function copy() {
+    void navigator.clipboard.writeText(value).then(() => {
+      setCopied(true);
+      window.setTimeout(() => setCopied(false), 2000);
+    });
+  }
+  return (
+    <p className="copyable">
+      <code>{value}</code>
+      <button type="button" className="quiet" onClick={copy}>
+        {isCopied ? text.copied : text.copy}
+      </button>
+    </p>
+  );
+}

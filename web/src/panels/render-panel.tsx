@@ -1,0 +1,130 @@
+import { api } from "../connection/api.ts";
+import { refresh, useNode } from "../connection/store.ts";
+import type { JobView } from "../connection/views.ts";
+import { RenderMosaic } from "../pictures/render-mosaic.tsx";
+import { text } from "../text/en.ts";
+import { ActionForm, Failure, Room, useAction } from "./room.tsx";
+
+const SIZES = ["320x180", "640x360", "1280x720"];
+const SAMPLES = [16, 64, 256, 1024];
+
+/** Pictures that this machine and its friends make together. */
+export function RenderPanel() {
+  const { jobs, cheats } = useNode();
+  const renders = jobs.filter(({ kind }) => kind === "render");
+  const job = renders[0];
+  return (
+    <Room name="render" title={text.render} aside={<Providing />}>
+      {cheats.map((cheat) => (
+        <p key={`${cheat.job} ${cheat.task} ${cheat.peer}`} className="cheat" role="alert">
+          <span aria-hidden="true">⚠</span> {text.cheat(cheat.name, cheat.reason)}
+        </p>
+      ))}
+      {job === undefined ? <p className="empty">{text.noJobs}</p> : <Picture job={job} />}
+      <Order />
+    </Room>
+  );
+}
+
+function Picture({ job }: { readonly job: JobView }) {
+  const done = job.tasks.filter(({ state }) => state === "verified").length;
+  const { busy, error, run } = useAction();
+  const shares = new Map<string, number>();
+  for (const { state, providerName } of job.tasks) {
+    if (state === "verified" && providerName !== undefined) {
+      shares.set(providerName, (shares.get(providerName) ?? 0) + 1);
+    }
+  }
+  return (
+    <>
+      <RenderMosaic job={job} />
+      <p className="under" role="status">
+        {job.title} · {text.jobStates[job.state]} · {text.tiles(done, job.tasks.length)}
+      </p>
+      <ul className="badges">
+        {[...shares].map(([name, tiles]) => (
+          <li key={name} className="badge">
+            <span aria-hidden="true">✓</span> {name}: {tiles} {text.verified}
+          </li>
+        ))}
+      </ul>
+      {(job.state === "running" || job.state === "waiting") && (
+        <button
+          type="button"
+          className="quiet"
+          disabled={busy}
+          onClick={() => run(async () => void (await api.remove(`/jobs/${job.id}`)))}
+        >
+          {text.cancel}
+        </button>
+      )}
+      <Failure text={error ?? job.reason} />
+    </>
+  );
+}
+
+function Order() {
+  const { busy, error, run } = useAction();
+  function order(fields: FormData) {
+    run(async () => {
+      const { path } = await api.upload<{ path: string }>(
+        "/incoming?extension=glb",
+        fields.get("scene") as File,
+      );
+      const [width, height] = String(fields.get("size")).split("x").map(Number);
+      await api.post("/jobs/render", { scene: path, width, height, samples: Number(fields.get("samples")) });
+      refresh("jobs");
+    });
+  }
+  return (
+    <ActionForm label={text.render} onSubmit={order}>
+      <label>
+        {text.scene}
+        <input name="scene" type="file" accept=".glb,model/gltf-binary" required />
+      </label>
+      <label>
+        {text.size}
+        <select name="size" defaultValue="640x360">
+          {SIZES.map((size) => (
+            <option key={size} value={size}>
+              {size.replace("x", " × ")}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        {text.samples}
+        <select name="samples" defaultValue="64">
+          {SAMPLES.map((samples) => (
+            <option key={samples}>{samples}</option>
+          ))}
+        </select>
+      </label>
+      <button type="submit" disabled={busy}>
+        {text.start}
+      </button>
+      <Failure text={error} />
+    </ActionForm>
+  );
+}
+
+function Providing() {
+  const provider = useNode().status?.sharing.provider;
+  const { busy, error, run } = useAction();
+  if (provider === undefined) return null;
+  function toggle() {
+    run(async () => {
+      await api.post(provider!.on ? "/provider/stop" : "/provider/start");
+      refresh("status");
+    });
+  }
+  return (
+    <>
+      {provider.on && <span className="under">{text.providing}</span>}
+      <button type="button" className="quiet" disabled={busy} onClick={toggle}>
+        {provider.on ? text.stopProviding : text.provide}
+      </button>
+      <Failure text={error} />
+    </>
+  );
+}

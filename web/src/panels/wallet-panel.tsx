@@ -1,0 +1,196 @@
+import { useState } from "react";
+import { api } from "../connection/api.ts";
+import { refresh, useNode } from "../connection/store.ts";
+import type { PaymentView, QuoteView } from "../connection/views.ts";
+import { QrCode } from "../pictures/qr-code.tsx";
+import { text } from "../text/en.ts";
+import { amount, short, time } from "../text/format.ts";
+import { Copyable } from "./network-panel.tsx";
+import { ActionForm, Failure, Room, useAction } from "./room.tsx";
+
+/** What a card takes from a payment: a usual 1.5% and 25 cents, shown beside our fee. */
+const CARD_SHARE = 0.015;
+
+/** What the wallet holds, paying and being paid. */
+export function WalletPanel() {
+  const { wallet, payments } = useNode();
+  const [open, setOpen] = useState<"send" | "receive">();
+  if (wallet === undefined) {
+    return (
+      <Room name="money" title={text.money}>
+        <p className="empty">
+          {text.noWallet} <code>freehold wallet new</code>
+        </p>
+      </Room>
+    );
+  }
+  const { trusted, untrustedPending, immature } = wallet.balance;
+  const toggle = (what: "send" | "receive") => setOpen(open === what ? undefined : what);
+  return (
+    <Room
+      name="money"
+      title={text.money}
+      aside={
+        <>
+          <button type="button" aria-expanded={open === "send"} onClick={() => toggle("send")}>
+            {text.send}
+          </button>
+          <button
+            type="button"
+            className="quiet"
+            aria-expanded={open === "receive"}
+            onClick={() => toggle("receive")}
+          >
+            {text.receive}
+          </button>
+        </>
+      }
+    >
+      <p className="balance">
+        <strong className="figure">{amount(trusted)}</strong> {text.spendable}
+      </p>
+      <p className="under">
+        {[
+          untrustedPending > 0 && text.pending(amount(untrustedPending)),
+          immature > 0 && text.immature(amount(immature)),
+        ]
+          .filter(Boolean)
+          .join(" · ")}
+      </p>
+      {open === "send" && <Send done={() => setOpen(undefined)} />}
+      {open === "receive" && <Receive />}
+      <Payments payments={payments} />
+    </Room>
+  );
+}
+
+interface Order {
+  readonly to: string;
+  readonly amount: number;
+  readonly quote: QuoteView;
+}
+
+/** Two steps: what it costs is seen before anything is signed. */
+function Send({ done }: { readonly done: () => void }) {
+  const [order, setOrder] = useState<Order>();
+  const [sent, setSent] = useState<string>();
+  const { busy, error, run } = useAction();
+  function review(fields: FormData) {
+    const request = { to: String(fields.get("to")).trim(), amount: Number(fields.get("amount")) };
+    run(async () => setOrder({ ...request, quote: await api.post<QuoteView>("/wallet/quote", request) }));
+  }
+  function pay({ to, amount: value, quote }: Order) {
+    run(async () => {
+      const { txid } = await api.post<{ txid: string }>("/wallet/send", {
+        to,
+        amount: value,
+        feeRate: quote.feeRate,
+      });
+      setSent(txid);
+      setOrder(undefined);
+      refresh("wallet");
+    });
+  }
+  if (sent !== undefined) {
+    return (
+      <div className="drawer" role="status">
+        <p>{text.sentOk(short(sent))}</p>
+        <button type="button" className="quiet" onClick={done}>
+          {text.back}
+        </button>
+      </div>
+    );
+  }
+  return (
+    <div className="drawer">
+      <Failure text={error} />
+      {order === undefined ? (
+        <ActionForm label={text.send} onSubmit={review}>
+          <label>
+            {text.address}
+            <input name="to" required autoComplete="off" spellCheck={false} />
+          </label>
+          <label>
+            {text.amount}
+            <input name="amount" type="number" min="1" step="1" required inputMode="numeric" />
+          </label>
+          <button type="submit" disabled={busy}>
+            {text.review}
+          </button>
+        </ActionForm>
+      ) : (
+        <>
+          <dl>
+            <dt>{text.paidTo}</dt>
+            <dd>
+              <code>{order.to}</code>
+            </dd>
+            <dt>{text.fee}</dt>
+            <dd>
+              {amount(order.quote.fee)} ({order.quote.feeRate} sat/vB)
+            </dd>
+            <dt>{text.cardFee}</dt>
+            <dd>{amount(Math.round(order.amount * CARD_SHARE))}</dd>
+            <dt>{text.total}</dt>
+            <dd>
+              <strong>{amount(order.amount + order.quote.fee)}</strong>
+            </dd>
+          </dl>
+          <button type="button" disabled={busy} onClick={() => pay(order)}>
+            {text.confirmSend}
+          </button>
+          <button type="button" className="quiet" onClick={() => setOrder(undefined)}>
+            {text.back}
+          </button>
+        </>
+      )}
+    </div>
+  );
+}
+
+function Receive() {
+  const [address, setAddress] = useState<string>();
+  const { busy, error, run } = useAction();
+  function ask() {
+    run(async () => setAddress((await api.post<{ address: string }>("/wallet/addresses")).address));
+  }
+  return (
+    <div className="drawer">
+      <Failure text={error} />
+      {address === undefined ? (
+        <button type="button" disabled={busy} onClick={ask}>
+          {text.receive}
+        </button>
+      ) : (
+        <>
+          <QrCode value={`bitcoin:${address}`} label={address} />
+          <Copyable value={address} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function Payments({ payments }: { readonly payments: readonly PaymentView[] }) {
+  const ours = payments.filter(({ isCoinbase }) => !isCoinbase);
+  return (
+    <>
+      <h3>{text.payments}</h3>
+      {ours.length === 0 && <p className="empty">{text.noPayments}</p>}
+      <ul className="payments">
+        {ours.slice(0, 6).map((payment) => (
+          <li key={payment.txid} className={payment.net < 0 ? "out" : "in"}>
+            <span aria-hidden="true">{payment.net < 0 ? "↗" : "↙"}</span>
+            <span>
+              {payment.net < 0 ? text.paidTo : text.paidBy} <strong>{amount(Math.abs(payment.net))}</strong>
+            </span>
+            <span className="under">
+              {time(payment.received * 1000)} ·{" "}
+              {payment.confirmations > 0 ? text.confirmed(payment.confirmations) : text.inMempool}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
