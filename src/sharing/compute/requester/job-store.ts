@@ -1,0 +1,211 @@
+/**
+ * Jobs on disk, a folder each: `job` (what was asked, written once), `journal` (what happened, appended and synced
+ * record by record), `task-<i>.out` (a result, before it is paid), and what comes out. A torn end of the journal is
+ * cut off at the next start: nothing that was acknowledged lies in it.
+ */
+import { join } from "node:path";
+import { z } from "zod";
+import { sha256 } from "#base/crypto/sha256.ts";
+import { concatBytes, equalBytes, readU32, writeU32 } from "#base/lib/bytes.ts";
+import { DecodeError } from "#base/lib/decode-error.ts";
+import type { Disk } from "#base/store/disk.ts";
+import type { OpenFile } from "#base/store/file-system.ts";
+import { readIfThere, removeIfThere, writeAtomically } from "#base/store/write-atomically.ts";
+import { decodeCbor, encodeCbor } from "#sharing/mesh/cbor.ts";
+import { bytesOf, bytesUpTo, hexOf, integer, peerIdText, textUpTo } from "#sharing/mesh/schema.ts";
+import { type TaskSpec, taskSpec } from "../core/task.ts";
+
+/** The settings are the kind's own business; they come back as they went. */
+const plannedTask = z.strictObject({
+  spec: taskSpec as z.ZodType<TaskSpec>,
+  tile: z.strictObject({ x: integer(0), y: integer(0), width: integer(1), height: integer(1) }).optional(),
+  label: z.string().optional(),
+});
+
+const jobRecord = z.strictObject({
+  kind: z.enum(["render", "wasm"]),
+  title: z.string(),
+  /** Milliseconds since 1970. */
+  created: integer(0),
+  /** Goes into every receipt: 16 random bytes. */
+  order: bytesOf(16),
+  settings: bytesUpTo(2 ** 20),
+  tasks: z.array(plannedTask),
+  /** Millisatoshi for all tasks at most, and for one. */
+  budgetMsat: integer(0).optional(),
+  taskMsat: integer(0).optional(),
+  /** Milliseconds since 1970 after which the job fails. */
+  deadline: integer(0).optional(),
+});
+export type JobRecord = z.infer<typeof jobRecord>;
+
+const journalRecord = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("attempt"),
+    task: integer(0),
+    provider: peerIdText,
+    outcome: textUpTo(300),
+  }),
+  /** The output is on disk and was found right; the receipt is asked for now. */
+  z.strictObject({
+    type: z.literal("settling"),
+    task: integer(0),
+    provider: peerIdText,
+    proof: hexOf(32),
+    milliseconds: integer(0),
+    msat: integer(0),
+  }),
+  z.strictObject({
+    type: z.literal("verified"),
+    task: integer(0),
+    provider: peerIdText,
+    milliseconds: integer(0),
+    msat: integer(0),
+  }),
+  z.strictObject({ type: z.literal("lost"), task: integer(0), reason: textUpTo(300) }),
+  z.strictObject({ type: z.literal("cheat"), provider: peerIdText, reason: textUpTo(300) }),
+  z.strictObject({
+    type: z.literal("ended"),
+    state: z.enum(["done", "failed", "cancelled"]),
+    reason: textUpTo(1000),
+    time: integer(0),
+  }),
+]);
+export type JournalRecord = z.infer<typeof journalRecord>;
+
+/** Bytes before each record: length and the start of its SHA-256. */
+const HEAD = 8;
+const MAX_RECORD = 8192;
+
+export class JobStore {
+  readonly #disk: Disk;
+  readonly folder: string;
+
+  constructor(disk: Disk, folder: string) {
+    this.#disk = disk;
+    this.folder = folder;
+  }
+
+  /** Ids of the jobs on disk. */
+  async list(): Promise<string[]> {
+    await this.#disk.files.makeDirectory(this.folder);
+    const names = await this.#disk.files.readDirectory(this.folder);
+    return names.filter((name) => /^[0-9a-f]{32}$/.test(name)).sort();
+  }
+
+  async create(id: string, record: JobRecord): Promise<JobFolder> {
+    const folder = join(this.folder, id);
+    await this.#disk.files.makeDirectory(folder);
+    await this.#disk.files.syncDirectory(this.folder);
+    const opened = await JobFolder.open(this.#disk, folder);
+    await writeAtomically(this.#disk.files, join(folder, "job"), encodeCbor(record));
+    return opened;
+  }
+
+  /** A job with its history; undefined when its start never reached the disk. */
+  async read(
+    id: string,
+  ): Promise<{ record: JobRecord; journal: JournalRecord[]; files: JobFolder } | undefined> {
+    const folder = join(this.folder, id);
+    const bytes = await readIfThere(this.#disk.files, join(folder, "job"));
+    if (bytes === undefined) return undefined;
+    const files = await JobFolder.open(this.#disk, folder);
+    const record = jobRecord.parse(decodeCbor(bytes, 2_000_000));
+    return { record, journal: files.history, files };
+  }
+}
+
+/** The folder of one job, its journal held open. */
+export class JobFolder {
+  readonly path: string;
+  /** What the journal held when it was opened. */
+  readonly history: JournalRecord[];
+  readonly #disk: Disk;
+  readonly #journal: OpenFile;
+  #end: number;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(
+    disk: Disk,
+    path: string,
+    journal: OpenFile,
+    read: { records: JournalRecord[]; end: number },
+  ) {
+    this.#disk = disk;
+    this.path = path;
+    this.#journal = journal;
+    this.history = read.records;
+    this.#end = read.end;
+  }
+
+  static async open(disk: Disk, path: string): Promise<JobFolder> {
+    const file = join(path, "journal");
+    const isNew = (await disk.files.stat(file)) === undefined;
+    const read = readJournal((await readIfThere(disk.files, file)) ?? new Uint8Array(0));
+    const journal = await disk.files.open(file, isNew ? "create" : "write");
+    if (isNew) await disk.files.syncDirectory(path);
+    else await journal.truncate(read.end);
+    return new JobFolder(disk, path, journal, read);
+  }
+
+  /** Appends; on disk when it resolves. */
+  append(record: JournalRecord): Promise<void> {
+    const body = encodeCbor(record);
+    const head = new Uint8Array(HEAD);
+    writeU32(head, 0, body.length);
+    head.set(sha256(body).subarray(0, 4), 4);
+    const next = this.#writing.then(async () => {
+      const bytes = concatBytes(head, body);
+      await this.#journal.write(bytes, this.#end);
+      this.#end += bytes.length;
+      await this.#journal.sync();
+    });
+    this.#writing = next.catch(() => {});
+    return next;
+  }
+
+  /** Writes a file of the job, whole or not at all. */
+  write(name: string, bytes: Uint8Array): Promise<void> {
+    return writeAtomically(this.#disk.files, join(this.path, name), bytes);
+  }
+
+  read(name: string): Promise<Uint8Array | undefined> {
+    return readIfThere(this.#disk.files, join(this.path, name));
+  }
+
+  remove(name: string): Promise<void> {
+    return removeIfThere(this.#disk.files, join(this.path, name));
+  }
+
+  async close(): Promise<void> {
+    await this.#writing;
+    await this.#journal.close();
+  }
+}
+
+/** The records up to the first that is torn, and where that is. */
+function readJournal(bytes: Uint8Array): { records: JournalRecord[]; end: number } {
+  const records: JournalRecord[] = [];
+  let at = 0;
+  while (at + HEAD <= bytes.length) {
+    const length = readU32(bytes, at);
+    const body = bytes.subarray(at + HEAD, at + HEAD + length);
+    if (length === 0 || length > MAX_RECORD || body.length < length) break;
+    if (!equalBytes(sha256(body).subarray(0, 4), bytes.subarray(at + 4, at + 8))) break;
+    const record = readRecord(body);
+    if (record === undefined) break;
+    records.push(record);
+    at += HEAD + length;
+  }
+  return { records, end: at };
+}
+
+function readRecord(body: Uint8Array): JournalRecord | undefined {
+  try {
+    const parsed = journalRecord.safeParse(decodeCbor(body));
+    return parsed.success ? parsed.data : undefined;
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
