@@ -34,11 +34,20 @@ export interface Bodies {
   readonly shared: readonly { readonly parts: readonly Part[]; readonly matrices: readonly Matrix[] }[];
 }
 
+/** Most triangles that are copied to their places, all meshes together. */
+const MAX_COMMON = 8_000_000;
+
 /**
  * Sorts the placements: a mesh that stands at least twice and would cost more than `threshold` further triangles
- * becomes a body of its own.
+ * becomes a body of its own; where copies come to too many, every mesh that stands twice does.
  */
 export function sortPlacements(model: SceneModel, threshold: number): Bodies {
+  const bodies = sortBy(model, threshold);
+  const copied = bodies.common.reduce((sum, { primitive }) => sum + primitive.indices.length / 3, 0);
+  return copied > MAX_COMMON ? sortBy(model, 0) : bodies;
+}
+
+function sortBy(model: SceneModel, threshold: number): Bodies {
   const uses = new Map<number, Placement[]>();
   for (const placement of model.placements) {
     const list = uses.get(placement.mesh);

@@ -12,7 +12,6 @@ export const KNOWN_EXTENSIONS = [
   "KHR_materials_emissive_strength",
   "KHR_materials_unlit",
   "KHR_mesh_quantization",
-  "KHR_lights_punctual",
 ];
 
 const index = z.number().int().min(0).max(0xffff_ffff);

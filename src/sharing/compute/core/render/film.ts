@@ -1,0 +1,58 @@
+/** The picture as its tiles come in, and what is made of it. */
+import { PNG } from "pngjs";
+import type { RenderJob, Tile } from "./render-job.ts";
+import { toneMap } from "./tone-map.ts";
+
+/** Bytes of a pixel's sums. */
+export const PIXEL_BYTES = 12;
+
+export class Film {
+  readonly #job: Pick<RenderJob, "width" | "height" | "samples">;
+  /** Sums, three floats a pixel. */
+  readonly #sums: Float32Array;
+
+  constructor(job: Pick<RenderJob, "width" | "height" | "samples">) {
+    this.#job = job;
+    this.#sums = new Float32Array(3 * job.width * job.height);
+  }
+
+  /** Three floats a pixel, sums over its samples; 0 where no tile is in. */
+  get sums(): Float32Array {
+    return this.#sums;
+  }
+
+  /** Puts in a tile's output. */
+  add(tile: Omit<Tile, "index">, output: Uint8Array): void {
+    const floats = floatsOf(output);
+    for (let row = 0; row < tile.height; row++) {
+      const to = 3 * ((tile.y + row) * this.#job.width + tile.x);
+      this.#sums.set(floats.subarray(3 * row * tile.width, 3 * (row + 1) * tile.width), to);
+    }
+  }
+
+  /** The picture as a PNG file. @param exposure stops by which it is brightened. */
+  png(exposure: number): Uint8Array {
+    return encodePng(this.#sums, this.#job.width, this.#job.height, 2 ** exposure / this.#job.samples);
+  }
+}
+
+/** One tile as a PNG file. */
+export function tileImage(
+  tile: Omit<Tile, "index">,
+  samples: number,
+  output: Uint8Array,
+  exposure: number,
+): Uint8Array {
+  return encodePng(floatsOf(output), tile.width, tile.height, 2 ** exposure / samples);
+}
+
+/** A tile's output as floats, whatever its place in memory. */
+export function floatsOf(output: Uint8Array): Float32Array {
+  return new Float32Array(output.slice().buffer);
+}
+
+function encodePng(sums: Float32Array, width: number, height: number, scale: number): Uint8Array {
+  const png = new PNG({ width, height, colorType: 2, inputHasAlpha: true });
+  toneMap(sums, scale, png.data);
+  return new Uint8Array(PNG.sync.write(png, { colorType: 2, inputHasAlpha: true }));
+}
