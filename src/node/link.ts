@@ -134,6 +134,8 @@ export class Link {
   readonly #running = new Map<number, Running>();
   readonly #line: (() => void)[] = [];
   #lastId = 0;
+  /** Taken by own calls in flight, or about to be. */
+  #places = 0;
   #pendingBytes = 0;
   #runningBytes = 0;
   #reason: string | undefined;
@@ -238,13 +240,13 @@ export class Link {
     if (!(await this.#turn())) return refused("limit", "too many calls wait for the other process");
     if (this.#reason !== undefined) return refused("closed", this.#reason);
     if (signal?.aborted) {
-      this.#next();
+      this.#leave();
       return refused("cancelled", "cancelled");
     }
     const id = this.#newId();
     const frame = encodeFrame({ kind: "call", id, method, argument });
     if (frame.length > this.#limits.sentFrameBytes) {
-      this.#next();
+      this.#leave();
       return refused("too-large", `an argument of ${frame.length} bytes`);
     }
     const { promise, resolve } = Promise.withResolvers<LinkOutcome>();
@@ -267,21 +269,28 @@ export class Link {
     return { id, outcome: promise };
   }
 
-  /** Waits for a place in flight, in order. False when too many wait already. */
+  /** Waits for a place in flight, in order, and takes it. False when too many wait already. */
   async #turn(): Promise<boolean> {
-    while (this.#isFull() && this.#reason === undefined) {
+    if (this.#isFull() && this.#reason === undefined) {
       if (this.#line.length >= this.#limits.lineLength) return false;
       await new Promise<void>((resolve) => this.#line.push(resolve));
+      return true;
     }
+    this.#places++;
     return true;
   }
 
   #isFull(): boolean {
-    return this.#pending.size >= this.#limits.calls || this.#pendingBytes >= this.#limits.callBytes;
+    return this.#places >= this.#limits.calls || this.#pendingBytes >= this.#limits.callBytes;
   }
 
-  #next(): void {
-    if (!this.#isFull()) this.#line.shift()?.();
+  /** Gives a place back, and those that are free to who waits longest. */
+  #leave(): void {
+    this.#places--;
+    while (this.#line.length > 0 && !this.#isFull()) {
+      this.#places++;
+      this.#line.shift()!();
+    }
   }
 
   #newId(): number {
@@ -303,7 +312,7 @@ export class Link {
     this.#pending.delete(id);
     this.#pendingBytes -= call.bytes;
     call.settle(outcome);
-    this.#next();
+    this.#leave();
   }
 
   #take(chunk: Uint8Array): void {
@@ -391,7 +400,7 @@ export class Link {
   #answer(frame: Frame & { kind: "call" }, bytes: number): void {
     const { id } = frame;
     if (this.#running.has(id)) throw new DecodeError("two calls under one id");
-    if (this.#running.size >= this.#limits.calls || this.#runningBytes >= this.#limits.callBytes) {
+    if (this.#isOverrun()) {
       this.#refuse(id, "limit", "too many calls in flight");
       return;
     }
@@ -418,6 +427,15 @@ export class Link {
         this.#log.error(`link: ${frame.method}: ${error.stack ?? error.message}`);
       this.#finish(id, refusalOf(id, error, call.cancel.signal));
     });
+  }
+
+  /**
+   * Whether the other side asks for more than it may. Its place is free for it when it has the answer, for us when the
+   * answer has left the pipe: in between there can be as many again.
+   */
+  #isOverrun(): boolean {
+    const { calls, callBytes } = this.#limits;
+    return this.#running.size >= 2 * calls || this.#runningBytes >= 2 * callBytes;
   }
 
   async #run(id: number, call: Running, method: ServedMethod, argument: never): Promise<void> {

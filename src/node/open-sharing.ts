@@ -14,7 +14,7 @@ import { VERSION } from "#node/config/version.ts";
 import { FreeRail } from "#sharing/deals/free-rail.ts";
 import type { FriendLinks } from "./friend-links.ts";
 import type { LedgerOffer } from "./ledger-offer.ts";
-import { serveChain } from "./link/chain-link.ts";
+import { type ServedChain, serveChain } from "./link/chain-link.ts";
 import { serveRails } from "./link/rail-link.ts";
 import type { ServedMethods } from "./link.ts";
 import { PaymentBudget } from "./payment-budget.ts";
@@ -72,16 +72,18 @@ export class Sharing {
         ...(ledger === undefined ? {} : { ledger: { ...ledger } }),
       };
     };
-    const methods = (): ServedMethods => ({
-      ...(parts.source === undefined ? {} : serveChain(parts.source)),
-      ...serveRails(rails),
-    });
+    let chain: ServedChain | undefined;
+    const methods = (): ServedMethods => {
+      chain = parts.source === undefined ? undefined : serveChain(parts.source);
+      return { ...chain?.methods, ...serveRails(rails) };
+    };
     const supervisor = new Supervisor({
       clock: systemClock,
       log,
       spawn: () => spawnSharing(log),
       start,
       methods,
+      gone: () => void chain?.end(),
     });
     return new Sharing(supervisor, parts);
   }

@@ -21,6 +21,8 @@ export interface SupervisorDependencies {
   readonly start: () => SharingStart | string;
   /** What it may ask of this process; made anew for each one. */
   readonly methods: () => ServedMethods;
+  /** Called when the process that was given the last {@link methods} is gone. */
+  readonly gone?: () => void;
   readonly limits?: Partial<LinkLimits>;
 }
 
@@ -127,6 +129,7 @@ export class Supervisor {
   #over(running: Process, reason: string, how: string): void {
     if (this.#process !== running) return;
     this.#process = undefined;
+    this.#parts.gone?.();
     if (!this.#wanted) return;
     const { clock, log } = this.#parts;
     if (clock.monotonic() - running.startedAt >= PROVEN) this.#delay = FIRST_DELAY;

@@ -48,13 +48,21 @@ const verdict = z.union([
 const nothing = z.null();
 const rate = satoshi.nullable();
 
-/** The methods by which the sharing process reaches `source`. */
-export function serveChain(source: ChainSource): ServedMethods {
+export interface ServedChain {
+  readonly methods: ServedMethods;
+  /** Forgets all followers, when the sharing process is gone. */
+  end(): Promise<void>;
+}
+
+/** The methods by which one sharing process reaches `source`. */
+export function serveChain(source: ChainSource): ServedChain {
   const scripts = new Map<string, number>();
   const total = () => scripts.values().reduce((sum, count) => sum + count, 0);
-  return {
+  const methods: ServedMethods = {
     "chain.tip": served(nothing, () => source.tip()),
-    "chain.blockAt": served(z.strictObject({ height }), async (asked) => source.blockAt(asked.height)),
+    "chain.blockAt": served(z.strictObject({ height: z.number().int() }), async (asked) =>
+      source.blockAt(asked.height),
+    ),
     "chain.watch": served(
       z.strictObject({
         follower,
@@ -72,6 +80,11 @@ export function serveChain(source: ChainSource): ServedMethods {
         return null;
       },
     ),
+    "chain.forget": served(z.strictObject({ follower }), async (asked) => {
+      scripts.delete(asked.follower);
+      await source.forget?.(PREFIX + asked.follower);
+      return null;
+    }),
     "chain.scan": servedStream(z.strictObject({ follower, from: height }), (asked) =>
       source.scan(PREFIX + asked.follower, asked.from),
     ),
@@ -82,6 +95,12 @@ export function serveChain(source: ChainSource): ServedMethods {
       async (asked) => (await source.feeRate(asked.blocks)) ?? null,
     ),
     "chain.minimumFeeRate": served(nothing, () => source.minimumFeeRate()),
+  };
+  return {
+    methods,
+    async end() {
+      for (const name of scripts.keys()) await source.forget?.(PREFIX + name);
+    },
   };
 }
 
@@ -153,6 +172,10 @@ export class LinkedChainSource implements ChainSource {
       const some = scripts.slice(at, at + MAX_SCRIPTS_A_CALL);
       await this.#call("chain.watch", { follower: name, scripts: some });
     }
+  }
+
+  async forget(name: string): Promise<void> {
+    await this.#call("chain.forget", { follower: name });
   }
 
   async *scan(name: string, from: number): AsyncIterable<ChainChange> {
