@@ -11,8 +11,11 @@ declare module "aws4" {
     signQuery?: boolean;
   }
 
-  export function sign(
-    request: SignedRequest,
-    credentials: { readonly accessKeyId: string; readonly secretAccessKey: string },
-  ): SignedRequest;
+  const aws4: {
+    sign(
+      request: SignedRequest,
+      credentials: { readonly accessKeyId: string; readonly secretAccessKey: string },
+    ): SignedRequest;
+  };
+  export = aws4;
 }

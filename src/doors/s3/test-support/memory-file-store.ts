@@ -199,11 +199,11 @@ export class MemoryFileStore implements FileStore {
     condition: WriteCondition = {},
   ): Promise<ObjectInfo> {
     const open = this.#upload(upload);
+    if (parts.some(({ part }, at) => at > 0 && parts[at - 1]!.part >= part)) {
+      throw new FileError("InvalidPartOrder", "The list of parts was not in ascending order.");
+    }
     const chosen = parts.map(({ part, etag }, at) => {
       const found = open.parts.get(part);
-      if (at > 0 && parts[at - 1]!.part >= part) {
-        throw new FileError("InvalidPartOrder", "The list of parts was not in ascending order.");
-      }
       if (found === undefined || found.info.etag !== etag) {
         throw new FileError("InvalidPart", "One or more of the specified parts could not be found.");
       }

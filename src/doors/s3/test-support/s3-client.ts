@@ -1,6 +1,6 @@
 /** A plain HTTP client whose requests aws4 signs: another implementation than the one under test. */
 import { type IncomingHttpHeaders, request as openRequest } from "node:http";
-import { sign } from "aws4";
+import aws4 from "aws4";
 import type { S3Credentials } from "../credentials.ts";
 
 export interface S3Answer {
@@ -38,7 +38,7 @@ export class S3Client {
   send(method: string, path: string, call: S3Call = {}): Promise<S3Answer> {
     const body = typeof call.body === "string" ? new TextEncoder().encode(call.body) : call.body;
     const host = call.host ?? `127.0.0.1:${this.#port}`;
-    const signed = sign(
+    const signed = aws4.sign(
       {
         service: "s3",
         region: this.#region,
@@ -51,6 +51,7 @@ export class S3Client {
       },
       { accessKeyId: this.#credentials.accessKey, secretAccessKey: this.#credentials.secretKey },
     );
+    if (body !== undefined) signed.headers["Content-Length"] ??= String(body.length);
     call.tamper?.(signed);
     return this.raw(method, signed.path, signed.headers, call.pieces ?? (body === undefined ? [] : [body]));
   }
