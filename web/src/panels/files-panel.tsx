@@ -60,7 +60,7 @@ function Summary() {
   return (
     <p className="under" role="status">
       {[
-        `${objects} · ${bytes(size)}`,
+        text.fileCount(objects, bytes(size)),
         text.stored(shards.stored),
         shards.repairing > 0 && text.repairing(shards.repairing),
         shards.lost > 0 && text.lostShards(shards.lost),

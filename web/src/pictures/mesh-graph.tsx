@@ -4,8 +4,9 @@ import { text } from "../text/en.ts";
 import { bytes } from "../text/format.ts";
 
 const WIDTH = 640;
-const HEIGHT = 380;
-const CENTRE = { x: WIDTH / 2, y: HEIGHT / 2 };
+const HEIGHT = 470;
+/** Above the middle, as names stand below. */
+const CENTRE = { x: WIDTH / 2, y: HEIGHT / 2 - 16 };
 
 interface Place {
   readonly x: number;
@@ -15,7 +16,7 @@ interface Place {
 /** Peers stand on an ellipse in the order of their names, so that nobody jumps when another comes or goes away. */
 function placeOf(index: number, count: number): Place {
   const angle = (index / Math.max(1, count)) * 2 * Math.PI - Math.PI / 2 + (count === 2 ? Math.PI / 2 : 0);
-  return { x: CENTRE.x + Math.cos(angle) * WIDTH * 0.37, y: CENTRE.y + Math.sin(angle) * HEIGHT * 0.35 };
+  return { x: CENTRE.x + Math.cos(angle) * WIDTH * 0.37, y: CENTRE.y + Math.sin(angle) * HEIGHT * 0.37 };
 }
 
 /** Thickness of an edge: a line that just lives, up to one that carries much. */

@@ -60,6 +60,7 @@ export const text = {
 
   files: "Files",
   noFiles: "Drop files here. They are encrypted, cut into shards, and kept by your friends.",
+  fileCount: (count: number, size: string) => `${count === 1 ? "1 file" : `${count} files`}, ${size}`,
   bucket: "Bucket",
   drop: "Drop files here, or choose them",
   uploading: (name: string, share: number) => `${name}: ${Math.round(share * 100)}%`,
