@@ -120,7 +120,7 @@ function paramsHold(params: usize, length: u32): bool {
   if (samples == 0 || samples > MAX_SAMPLES || samples % BATCH != 0) return false;
   if (load<u32>(params, 28) > MAX_BOUNCES) return false;
   for (let at: usize = 56; at < 128; at += 4) {
-    if (at != 60 && !isTame(load<f32>(params + at))) return false;
+    if (!isTame(load<f32>(params + at))) return false;
   }
   if (mode == 0) return pairs == 0 && length == PARAMS_SIZE && tileHolds(params, width, height, samples);
   if (mode != 1 || pairs > MAX_PAIRS || length != PARAMS_SIZE + pairs * PAIR_SIZE) return false;

@@ -50,6 +50,8 @@ export interface RenderJob {
   readonly tileSize: number;
   /** Largest radiance that a single path may bring to a pixel's channel after its first bounce; 0 sets no bound. */
   readonly clamp: number;
+  /** Stops by which the finished picture is brightened: no part of tracing, it travels with the tasks. */
+  readonly exposure: number;
 }
 
 /** A rectangle of the picture, in pixels from its top left corner. */
@@ -96,6 +98,7 @@ export function checkRenderJob(job: RenderJob): void {
   if (tile * batchesOf(job) * 12 > trace) throw new DecodeError("too many samples for tiles of this size");
   for (const word of job.seed) within("seed", word, 0, 0xffff_ffff);
   if (!(Number.isFinite(job.clamp) && job.clamp >= 0)) throw new DecodeError("clamp must be 0 or more");
+  if (!(Math.abs(job.exposure) <= 40)) throw new DecodeError("exposure must be within 40 stops");
   checkCamera(job.camera);
 }
 

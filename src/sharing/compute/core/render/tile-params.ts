@@ -25,7 +25,7 @@ export interface Pair {
  * | 0 | u32 magic "FHRT", u32 version 1, u32 mode (0 tile, 1 pairs), u32 number of pairs |
  * | 16 | u32 picture width, height, u32 samples, u32 bounces |
  * | 32 | u32 tile x, y, width, height |
- * | 48 | u32 seed low, u32 seed high, f32 clamp, u32 0 |
+ * | 48 | u32 seed low, u32 seed high, f32 clamp, f32 exposure (for the requester) |
  * | 64 | f32×3 position, f32 lens radius |
  * | 80 | f32×3 right, f32 half width of the picture at distance 1 |
  * | 96 | f32×3 up, f32 half height of the picture at distance 1 |
@@ -34,27 +34,28 @@ export interface Pair {
  * | 144 | the pairs: u32 x, u32 y (of the picture), u32 batch each |
  */
 export function encodeTileParams(job: RenderJob, tile: Tile): Uint8Array {
-  return encode(job, tile, undefined);
-}
-
-/** Params that have the kernel give the sums of the listed pairs alone. */
-export function encodePairsParams(job: RenderJob, pairs: readonly Pair[]): Uint8Array {
-  return encode(job, { index: 0, x: 0, y: 0, width: job.width, height: job.height }, pairs);
-}
-
-function encode(job: RenderJob, tile: Tile, pairs: readonly Pair[] | undefined): Uint8Array {
-  const count = pairs?.length ?? 0;
-  const bytes = new Uint8Array(PARAMS_SIZE + count * PAIR_SIZE);
+  const bytes = new Uint8Array(PARAMS_SIZE);
   const view = new DataView(bytes.buffer);
-  const words = [MAGIC, VERSION, pairs === undefined ? 0 : 1, count, job.width, job.height, job.samples];
-  words.push(job.bounces, tile.x, tile.y, tile.width, tile.height, job.seed[0], job.seed[1]);
+  const picture = [job.width, job.height, job.samples, job.bounces];
+  const words = [MAGIC, VERSION, 0, 0, ...picture, tile.x, tile.y, tile.width, tile.height, ...job.seed];
   for (const [i, word] of words.entries()) view.setUint32(4 * i, word, true);
   view.setFloat32(56, job.clamp, true);
+  view.setFloat32(60, job.exposure, true);
   writeCamera(view, job.camera, job.width / job.height);
-  for (const [i, pair] of (pairs ?? []).entries()) {
-    view.setUint32(PARAMS_SIZE + PAIR_SIZE * i, pair.x, true);
-    view.setUint32(PARAMS_SIZE + PAIR_SIZE * i + 4, pair.y, true);
-    view.setUint32(PARAMS_SIZE + PAIR_SIZE * i + 8, pair.batch, true);
+  return bytes;
+}
+
+/** Makes of a tile's params those that have the kernel give the sums of the listed pairs alone. */
+export function encodePairsParams(tileParams: Uint8Array, pairs: readonly Pair[]): Uint8Array {
+  const bytes = new Uint8Array(PARAMS_SIZE + PAIR_SIZE * pairs.length);
+  bytes.set(tileParams.subarray(0, PARAMS_SIZE));
+  const view = new DataView(bytes.buffer);
+  view.setUint32(8, 1, true);
+  view.setUint32(12, pairs.length, true);
+  for (const [i, { x, y, batch }] of pairs.entries()) {
+    for (const [k, value] of [x, y, batch].entries()) {
+      view.setUint32(PARAMS_SIZE + PAIR_SIZE * i + 4 * k, value, true);
+    }
   }
   return bytes;
 }
@@ -80,6 +81,8 @@ export interface TileParams {
   readonly height: number;
   readonly samples: number;
   readonly bounces: number;
+  /** Stops. */
+  readonly exposure: number;
   readonly tile: Omit<Tile, "index">;
 }
 
@@ -95,5 +98,6 @@ export function decodeTileParams(bytes: Uint8Array): TileParams {
     throw new DecodeError("these are not the params of a tile");
   }
   const tile = { x: word(32), y: word(36), width: word(40), height: word(44) };
-  return { width: word(16), height: word(20), samples: word(24), bounces: word(28), tile };
+  const exposure = view.getFloat32(60, true);
+  return { width: word(16), height: word(20), samples: word(24), bounces: word(28), exposure, tile };
 }
