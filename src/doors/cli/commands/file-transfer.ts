@@ -1,0 +1,103 @@
+/** Bytes of files between the disk and the S3 door, by presigned URLs. */
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { type IncomingMessage, request } from "node:http";
+import { dirname } from "node:path";
+import { Transform, type Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+
+/** Most that one PUT may carry: 5 GiB. */
+export const MAX_PUT = 5 * 1024 ** 3;
+/** Longest error document that is read. */
+const MAX_ERROR = 64 * 1024;
+
+export type OnBytes = (count: number) => void;
+
+/**
+ * Sends a file; resolves when enough hosts have its shards.
+ * @throws Error with the door's reason, or when what was stored is not what was read
+ */
+export async function uploadFile(
+  url: string,
+  path: string,
+  size: number,
+  type: string,
+  onBytes: OnBytes,
+): Promise<void> {
+  const hash = createHash("md5");
+  const headers = { "content-length": size, "content-type": type };
+  const call = request(url, { method: "PUT", headers });
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    call.once("response", resolve).once("error", reject);
+  });
+  // The door may refuse before it has read everything: its answer counts more than the broken pipe.
+  const sent = pipeline(createReadStream(path, { end: Math.max(0, size - 1) }), watch(onBytes, hash), call);
+  sent.catch(() => undefined);
+  const response = await answered;
+  await refuseErrors(response);
+  response.resume();
+  await sent;
+  const etag = (response.headers.etag ?? "").replaceAll('"', "");
+  if (/^[0-9a-f]{32}$/.test(etag) && etag !== hash.digest("hex")) {
+    throw new Error(`${path} changed while it was read, or on its way; it was stored as it arrived`);
+  }
+}
+
+/**
+ * Fetches a file; what stands at `path` is replaced only once all of it is here and is what was stored.
+ * @throws Error with the door's reason
+ */
+export async function downloadFile(url: string, path: string, onBytes: OnBytes): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const part = `${path}.freehold-part`;
+  try {
+    await download(url, createWriteStream(part), onBytes);
+    await rename(part, path);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+}
+
+/** Fetches a file into a stream, which is ended with it. @throws Error with the door's reason */
+export async function download(url: string, into: Writable, onBytes: OnBytes): Promise<void> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request(url).once("response", resolve).once("error", reject).end();
+  });
+  await refuseErrors(response);
+  const hash = createHash("md5");
+  let size = 0;
+  const counted = watch((count) => {
+    size += count;
+    onBytes(count);
+  }, hash);
+  await pipeline(response, counted, into);
+  const etag = (response.headers.etag ?? "").replaceAll('"', "");
+  const isWhole = size === Number(response.headers["content-length"]);
+  if (!isWhole || (/^[0-9a-f]{32}$/.test(etag) && etag !== hash.digest("hex"))) {
+    throw new Error("what came is not what was stored");
+  }
+}
+
+function watch(onBytes: OnBytes, hash: { update(bytes: Uint8Array): unknown }): Transform {
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      hash.update(chunk);
+      onBytes(chunk.length);
+      done(null, chunk);
+    },
+  });
+}
+
+async function refuseErrors(response: IncomingMessage): Promise<void> {
+  const status = response.statusCode ?? 0;
+  if (status >= 200 && status < 300) return;
+  let text = "";
+  for await (const chunk of response) {
+    text += (chunk as Uint8Array).toString();
+    if (text.length > MAX_ERROR) break;
+  }
+  const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1];
+  throw new Error(message ?? `the S3 door answered with HTTP status ${status}`);
+}

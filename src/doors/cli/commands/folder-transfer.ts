@@ -1,0 +1,82 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { bar, byteText, ProgressLine } from "../progress-line.ts";
+import type { OnBytes } from "./file-transfer.ts";
+
+/** Files on their way at once: enough to hide the wait for receipts. */
+const WIDTH = 4;
+
+export interface LocalFile {
+  readonly path: string;
+  /** Below the folder that was named, with slashes; empty where the file itself was named. */
+  readonly name: string;
+  readonly size: number;
+}
+
+/** The file at a path, or all files of the folder there; links are followed to files, never to folders. */
+export async function filesBelow(
+  path: string,
+): Promise<{ readonly files: readonly LocalFile[]; readonly skipped: readonly string[] }> {
+  const found = await stat(path);
+  if (found.isFile()) return { files: [{ path, name: "", size: found.size }], skipped: [] };
+  if (!found.isDirectory()) throw new Error(`${path} is neither a file nor a folder`);
+  const files: LocalFile[] = [];
+  const skipped: string[] = [];
+  const walk = async (folder: string, prefix: string): Promise<void> => {
+    const entries = await readdir(folder, { withFileTypes: true });
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const below = join(folder, entry.name);
+      if (entry.isDirectory()) {
+        await walk(below, `${prefix}${entry.name}/`);
+        continue;
+      }
+      const target = await stat(below).catch(() => undefined);
+      if (target?.isFile() === true)
+        files.push({ path: below, name: prefix + entry.name, size: target.size });
+      else skipped.push(below);
+    }
+  };
+  await walk(path, "");
+  return { files, skipped };
+}
+
+/** Runs a transfer for each file, a few at a time, with one line of progress; the first failure ends all. */
+export async function transferAll<T extends { readonly path: string; readonly size: number }>(
+  files: readonly T[],
+  transfer: (file: T, onBytes: OnBytes) => Promise<void>,
+): Promise<void> {
+  const line = new ProgressLine();
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const start = performance.now();
+  let bytes = 0;
+  let done = 0;
+  const show = () => {
+    const rate = (bytes / Math.max(1, performance.now() - start)) * 1000;
+    const count = files.length === 1 ? "" : `  ${done}/${files.length} files`;
+    const waits = bytes >= total && done < files.length ? "  waiting for receipts" : `  ${byteText(rate)}/s`;
+    line.show(`${bar(bytes, total)}  ${byteText(bytes)} of ${byteText(total)}${count}${waits}`);
+  };
+  let next = 0;
+  let failed = false;
+  const worker = async (): Promise<void> => {
+    while (next < files.length && !failed) {
+      const file = files[next++]!;
+      try {
+        await transfer(file, (count) => {
+          bytes += count;
+          show();
+        });
+      } catch (error) {
+        failed = true;
+        throw new Error(`${file.path}: ${(error as Error).message}`, { cause: error });
+      }
+      done++;
+      show();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: WIDTH }, worker));
+  } finally {
+    line.end();
+  }
+}
