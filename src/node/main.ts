@@ -20,12 +20,14 @@ import { apiPort, ledgerChoice, wantsSharing } from "#node/config/sharing-option
 import { CLIENT_VERSION, PROTOCOL_VERSION, VERSION } from "#node/config/version.ts";
 import { Ending } from "./ending.ts";
 import { firstFailure } from "./first-failure.ts";
+import { NoChainSource } from "./no-chain-source.ts";
 import { NodeClock } from "./node-clock.ts";
 import { Notifier } from "./notify.ts";
 import { openDebugLog } from "./open-debug-log.ts";
 import { type Ledger, ledgerOptions, openLedger } from "./open-ledger.ts";
 import { openRpcServer } from "./open-rpc-server.ts";
 import type { ServiceParts } from "./open-services.ts";
+import { openWallets } from "./open-wallets.ts";
 import { writePidFile } from "./pid-file.ts";
 import { wireLedger } from "./wiring.ts";
 
@@ -113,6 +115,10 @@ async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly)
   const parts = { network, paths, clock, log, end, stack, show, doing };
   const ledger = hasChain ? await openLedger(settings, options, parts) : undefined;
   if (ledger !== undefined) wireLedger({ ...ledger, notifier });
+  const wallets = await openWallets(settings, {
+    ...parts,
+    chain: ledger?.source ?? new NoChainSource(network),
+  });
   const node: NodeControl = {
     uptime: () => Math.floor((performance.now() - started) / 1000),
     clientVersion: CLIENT_VERSION,
@@ -129,6 +135,7 @@ async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly)
     log,
     node,
     ...(ledger ?? { peers: undefined }),
+    ...(wallets === undefined ? {} : { wallets }),
     methods: () => dispatcher.methods,
     activeCalls: () => dispatcher.active,
   };
@@ -140,7 +147,7 @@ async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly)
     stack.defer(() => ledger.peers.stop());
     await ledger.peers.start();
   }
-  await openDoors(read, { paths, clock, log, ledger, stack });
+  await openDoors(read, { paths, clock, log, ledger, wallets, stack });
   dispatcher.warmup = undefined;
   log.info("Done loading");
   notifier.started();

@@ -4,6 +4,7 @@ import type { Logger } from "#base/lib/logger.ts";
 import type { SharingState } from "#doors/api/context.ts";
 import { EventHub } from "#doors/api/event-hub.ts";
 import { ledgerView } from "#doors/api/ledger-view.ts";
+import type { WalletManager } from "#money/wallet/wallet-manager.ts";
 import type { DataPaths } from "#node/config/data-directory.ts";
 import type { ReadSettings } from "#node/config/read-settings.ts";
 import { apiPort, sharingSettings, wantsSharing } from "#node/config/sharing-options.ts";
@@ -15,6 +16,7 @@ import type { NodeClock } from "./node-clock.ts";
 import { openApi } from "./open-api.ts";
 import type { Ledger } from "./open-ledger.ts";
 import { Sharing } from "./open-sharing.ts";
+import { sharingKeys } from "./open-wallets.ts";
 import { wireServices } from "./wiring.ts";
 
 export interface ServiceParts {
@@ -23,6 +25,8 @@ export interface ServiceParts {
   readonly log: Logger;
   /** Undefined with -ledger=none. */
   readonly ledger: Ledger | undefined;
+  /** Undefined with -disablewallet. */
+  readonly wallets: WalletManager | undefined;
   readonly stack: AsyncDisposableStack;
 }
 
@@ -30,7 +34,7 @@ const OFF: SharingState = { state: "off", reason: "it is switched off (-sharing=
 
 export async function openServices(read: ReadSettings, parts: ServiceParts): Promise<void> {
   const { settings, network } = read;
-  const { paths, clock, log, ledger, stack } = parts;
+  const { paths, clock, log, ledger, wallets, stack } = parts;
   const events = new EventHub();
   const view = ledger === undefined ? undefined : ledgerView(ledger);
   const friends =
@@ -42,7 +46,7 @@ export async function openServices(read: ReadSettings, parts: ServiceParts): Pro
         paths,
         log,
         source: ledger?.source,
-        keys: () => "there is no wallet yet: `freehold wallet new` makes one",
+        keys: () => sharingKeys(wallets),
         ledgerOffer: () => offerOf(ledger, network.magic),
         events,
         friends,
@@ -52,7 +56,7 @@ export async function openServices(read: ReadSettings, parts: ServiceParts): Pro
     ledger === undefined || view === undefined
       ? undefined
       : new LedgerEvents(events, { view, mempool: ledger.mempool, clock });
-  wireServices({ ledger, told, sharing });
+  wireServices({ ledger, wallets, told, sharing, events });
 
   const listen = apiPort(settings);
   if (listen !== undefined) {

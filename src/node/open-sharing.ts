@@ -7,6 +7,7 @@ import { nodeDisk } from "#base/store/node-disk.ts";
 import type { EventHub } from "#doors/api/event-hub.ts";
 import type { SharingControl } from "#doors/api/sharing-control.ts";
 import type { ChainSource } from "#money/ports/chain-source.ts";
+import { ACCOUNT_WALLET, type WalletsChange } from "#money/wallet/wallet-manager.ts";
 import type { DataPaths } from "#node/config/data-directory.ts";
 import type { ReadSettings } from "#node/config/read-settings.ts";
 import { sharingBudget, sharingSettings } from "#node/config/sharing-options.ts";
@@ -41,6 +42,7 @@ export class Sharing {
   readonly #events: EventHub | undefined;
   readonly #friends: FriendLinks | undefined;
   readonly #ledgerOffer: () => LedgerOffer | undefined;
+  readonly #keys: () => SharingKeys | string;
   #following: AbortController | undefined;
   #s3: string | undefined;
 
@@ -93,11 +95,20 @@ export class Sharing {
     this.#events = parts.events;
     this.#friends = parts.friends;
     this.#ledgerOffer = parts.ledgerOffer;
+    this.#keys = parts.keys;
   }
 
   /** Where the S3 door listens. */
   get s3Origin(): string | undefined {
     return this.#s3;
+  }
+
+  /** The account's wallet came, was locked or unlocked: the sharing process runs while its keys are there. */
+  walletChanged({ name, change }: WalletsChange): void {
+    if (name !== ACCOUNT_WALLET || change === "balance") return;
+    const keys = this.#keys();
+    if (typeof keys !== "string") this.supervisor.start();
+    else if (this.supervisor.state.state !== "off") void this.supervisor.stop(keys);
   }
 
   /** The sharing process came, or went. */

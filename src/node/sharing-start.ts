@@ -4,6 +4,7 @@ import { z } from "zod";
 const text = z.string().max(4096);
 const bytes = (length: number): z.ZodType<Uint8Array> =>
   z.instanceof(Uint8Array).refine((given) => given.length === length);
+const count = z.number().int().min(1);
 const port = z.number().int().min(0).max(65_535);
 
 export const sharingStart = z.strictObject({
@@ -20,7 +21,13 @@ export const sharingStart = z.strictObject({
   mdns: z.boolean(),
   s3Port: port,
   s3OrNext: z.boolean(),
-  fileShards: z.strictObject({ needed: z.number().int(), total: z.number().int() }),
+  files: z.strictObject({
+    shards: z.strictObject({ needed: count, total: count }).exactOptional(),
+    diversity: z.enum(["strict", "relaxed"]),
+    auditEpoch: count,
+    awayAfter: count,
+    deadAfter: count,
+  }),
   /** Where friends reach our ledger; absent when it does not listen. */
   ledger: z.strictObject({ magic: bytes(4), host: text, port }).exactOptional(),
   keys: z.strictObject({

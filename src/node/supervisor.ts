@@ -89,6 +89,8 @@ export class Supervisor {
     }
     await this.#ended;
     this.#set({ state: "off", reason });
+    // Somebody wanted it again meanwhile.
+    if (this.#wanted) this.#launch();
   }
 
   #launch(): void {

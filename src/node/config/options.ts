@@ -737,11 +737,33 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     category: "Freehold options",
     help: "Port of the dashboard and its API on loopback; 0 picks a free one",
   },
+  auditepoch: {
+    value: "<n>",
+    default: "3600",
+    category: "Freehold options",
+    help: "Seconds between two audits of a host that holds files of ours",
+  },
+  filediversity: {
+    value: "<strict|relaxed>",
+    category: "Freehold options",
+    help: "Whether the shards of a file go to different hosts, accounts and netgroups (default: strict, on regtest relaxed)",
+  },
   fileshards: {
     value: "<k>/<n>",
-    default: "10/30",
     category: "Freehold options",
-    help: "Of how many shards of a file (n) any so many (k) bring it back",
+    help: "Of how many shards of a file (n) any so many (k) bring it back (default: by the number of hosts)",
+  },
+  hostaway: {
+    value: "<n>",
+    default: "3600",
+    category: "Freehold options",
+    help: "Seconds out of reach after which a host counts as missing, so that files are repaired in time",
+  },
+  hostdead: {
+    value: "<n>",
+    default: "86400",
+    category: "Freehold options",
+    help: "Seconds out of reach after which a host is given up, and its shards are made anew elsewhere",
   },
   ledger: {
     value: "<own|none>",

@@ -17,8 +17,18 @@ export interface SharingSettings {
   readonly s3Port: number;
   /** Nobody chose this port: where it is taken, the next one will do. */
   readonly s3OrNext: boolean;
-  /** Any `needed` of `total` shards bring a slab of a file back. */
-  readonly fileShards: { readonly needed: number; readonly total: number };
+  readonly files: FileSettings;
+}
+
+/** How this node's files are kept by others. */
+export interface FileSettings {
+  /** Any `needed` of `total` shards bring a slab of a file back; by the number of hosts when left out. */
+  readonly shards?: { readonly needed: number; readonly total: number };
+  readonly diversity: "strict" | "relaxed";
+  /** Seconds. */
+  readonly auditEpoch: number;
+  readonly awayAfter: number;
+  readonly deadAfter: number;
 }
 
 const DEFAULT_MESH_BIND = ["/ip4/127.0.0.1/tcp/8440", "/ip4/127.0.0.1/tcp/8441/ws"];
@@ -75,11 +85,31 @@ export function sharingSettings(settings: Settings, network: Network): SharingSe
     name,
     s3Port: portOf(settings, "s3port", 9000),
     s3OrNext: !settings.isSet("s3port"),
-    fileShards: shardsOf(settings.string("fileshards", "10/30")),
+    files: fileSettings(settings, network),
   };
 }
 
-function shardsOf(text: string): SharingSettings["fileShards"] {
+function fileSettings(settings: Settings, network: Network): FileSettings {
+  const shards = settings.string("fileshards");
+  const diversity = settings.string("filediversity", network.name === "regtest" ? "relaxed" : "strict");
+  if (diversity !== "strict" && diversity !== "relaxed") {
+    throw new ConfigError(`Unknown -filediversity value '${diversity}'; must be 'strict' or 'relaxed'.`);
+  }
+  const seconds = (name: string, otherwise: number) => {
+    const value = settings.integer(name, otherwise);
+    if (value > 0) return value;
+    throw new ConfigError(`${name} must be a positive integer.`);
+  };
+  return {
+    ...(shards === undefined ? {} : { shards: shardsOf(shards) }),
+    diversity,
+    auditEpoch: seconds("auditepoch", 3600),
+    awayAfter: seconds("hostaway", 3600),
+    deadAfter: seconds("hostdead", 86_400),
+  };
+}
+
+function shardsOf(text: string): { readonly needed: number; readonly total: number } {
   const match = /^(\d{1,3})\/(\d{1,3})$/.exec(text);
   const [needed, total] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)];
   if (needed >= 1 && needed <= total && total <= 255) return { needed, total };
