@@ -50,6 +50,16 @@ export function commitTo(provider: PeerId, task: TaskId, output: Uint8Array, tre
   };
 }
 
+const RECEIPT_DOMAIN = new TextEncoder().encode("freehold/task-receipt/1");
+
+/**
+ * What a receipt for a verified task proves: this commitment, for this order (16 bytes, one a job). The same task of
+ * another job is another step of the deal.
+ */
+export function receiptProof(commitment: Uint8Array, order: Uint8Array): Uint8Array {
+  return sha256(concatBytes(RECEIPT_DOMAIN, commitment, order));
+}
+
 /** Whether a commitment is whole: its hash is over its own parts, this provider and this task. */
 export function commitmentHolds(provider: PeerId, task: TaskId, commitment: Commitment): boolean {
   const hash = commitmentHash(provider, task, commitment.outputHash, commitment.traceRoot);

@@ -51,6 +51,7 @@ const journalRecord = z.discriminatedUnion("type", [
     type: z.literal("settling"),
     task: integer(0),
     provider: peerIdText,
+    deal: hexOf(32),
     proof: hexOf(32),
     milliseconds: integer(0),
     msat: integer(0),
@@ -167,6 +168,15 @@ export class JobFolder {
   /** Writes a file of the job, whole or not at all. */
   write(name: string, bytes: Uint8Array): Promise<void> {
     return writeAtomically(this.#disk.files, join(this.path, name), bytes);
+  }
+
+  /** Writes a file that is only for those who watch: whole, but lost in a power cut. */
+  async show(name: string, bytes: Uint8Array): Promise<void> {
+    const path = join(this.path, name);
+    const file = await this.#disk.files.open(`${path}.new`, "create");
+    await file.write(bytes, 0);
+    await file.close();
+    await this.#disk.files.rename(`${path}.new`, path);
   }
 
   read(name: string): Promise<Uint8Array | undefined> {

@@ -1,0 +1,295 @@
+/**
+ * Has jobs done by others and by this machine: takes a job, splits it, keeps it on disk, and runs it to its end, over
+ * any number of restarts.
+ */
+import { basename } from "node:path";
+import { toHex } from "#base/lib/bytes.ts";
+import type { Clock } from "#base/lib/clock.ts";
+import { Signal } from "#base/lib/events.ts";
+import type { Logger } from "#base/lib/logger.ts";
+import type { Random } from "#base/lib/random.ts";
+import type { Disk } from "#base/store/disk.ts";
+import { errorCode } from "#base/store/disk-error.ts";
+import type { ContentStore } from "#sharing/content/content.ts";
+import type { Deals } from "#sharing/deals/deal.ts";
+import { decodeCbor, encodeCbor } from "#sharing/mesh/cbor.ts";
+import type { Mesh, PeerId, RequestContext } from "#sharing/mesh/mesh.ts";
+import { accept, type Outcome } from "#sharing/mesh/protocol.ts";
+import type { TaskState } from "../compute-protocol.ts";
+import { ContentPins } from "../content-pins.ts";
+import type { BoundKind, KindBinder } from "../core/bound-kind.ts";
+import type { JobFile, JobKindName, JobPlan } from "../core/job-kind.ts";
+import { type ContentRef, TASK_MAXIMA, type TaskId } from "../core/task.ts";
+import type { TaskRunner } from "../core/task-runner.ts";
+import { Inbox } from "./inbox.ts";
+import { JobRun } from "./job-run.ts";
+import { type JobRecord, JobStore } from "./job-store.ts";
+import type { JobEvent, JobView } from "./job-view.ts";
+import { Lanes } from "./lanes.ts";
+import { SelfWorker } from "./self-worker.ts";
+import { TrackRecords } from "./track-record.ts";
+
+export interface RequesterOptions {
+  /** Tasks that this machine does at a time for its own jobs; 0: it checks, and works only when nobody else does. */
+  readonly lanes: number;
+  /** Checks at a time. Default 2. */
+  readonly checks?: number;
+  readonly arch: string;
+}
+
+export interface RequesterParts {
+  readonly mesh: Mesh;
+  readonly deals: Deals;
+  readonly store: ContentStore;
+  readonly runner: TaskRunner;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly disk: Disk;
+  /** `sharing/jobs`. */
+  readonly folder: string;
+  readonly kinds: Readonly<Record<JobKindName, KindBinder>>;
+}
+
+/** What bounds a job beside its tasks' limits. */
+export interface JobOptions {
+  /** Millisatoshi for the whole job, and for one task; 0 unless told: friends alone. */
+  readonly budgetMsat?: number;
+  readonly taskMsat?: number;
+  /** Seconds after which the job fails. */
+  readonly deadlineSeconds?: number;
+}
+
+export type JobResult<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly reason: string };
+
+/** Jobs that are kept; the oldest ended ones leave the list, their folders stay. */
+const MAX_LISTED = 200;
+
+export class Requester {
+  /** Jobs, tasks and cheats as they happen. */
+  readonly events = new Signal<JobEvent>();
+  readonly #options: Required<RequesterOptions>;
+  readonly #parts: RequesterParts;
+  readonly #jobs = new Map<string, JobRun>();
+  readonly #store: JobStore;
+  readonly #inbox: Inbox;
+  readonly #pins: ContentPins;
+  readonly #records: TrackRecords;
+  readonly #self: SelfWorker;
+  readonly #checks: Lanes;
+  readonly #stopFollowing: () => void;
+
+  private constructor(options: RequesterOptions, parts: RequesterParts, records: TrackRecords) {
+    this.#options = { checks: 2, ...options };
+    this.#parts = parts;
+    this.#records = records;
+    this.#store = new JobStore(parts.disk, parts.folder);
+    this.#inbox = new Inbox(parts.clock);
+    this.#pins = new ContentPins(parts.store);
+    this.#self = new SelfWorker({ ...parts, ...options });
+    this.#checks = new Lanes(this.#options.checks);
+    this.#stopFollowing = parts.mesh.changed.on(({ kind, view, reason }) => {
+      if (kind === "disconnected" || kind === "banned") this.#inbox.lost(view.peer, reason ?? "disconnected");
+      for (const job of this.#jobs.values()) job.wake();
+    });
+  }
+
+  /** Opens the jobs on disk; those that have not ended go on. Serving the protocol is {@link serveCompute}'s. */
+  static async open(options: RequesterOptions, parts: RequesterParts): Promise<Requester> {
+    await parts.disk.files.makeDirectory(parts.folder);
+    const records = await TrackRecords.open(parts.disk, parts.folder);
+    const requester = new Requester(options, parts, records);
+    for (const id of await requester.#store.list()) await requester.#reopen(id);
+    return requester;
+  }
+
+  /** Goes on with what had not ended. Call it when the protocol is served. */
+  resume(): void {
+    for (const job of this.#jobs.values()) if (!job.over) this.#begin(job);
+  }
+
+  async #reopen(id: string): Promise<void> {
+    const read = await this.#store.read(id);
+    if (read === undefined) return;
+    const kind = this.#parts.kinds[read.record.kind](decodeCbor(read.record.settings));
+    if (kind === undefined) {
+      this.#parts.log.warn(`compute: job ${id} has settings that this version does not know`);
+      return;
+    }
+    const job = this.#newRun(id, read.record, kind, read.files);
+    if (job.over) await read.files.close();
+  }
+
+  #newRun(
+    id: string,
+    record: JobRecord,
+    kind: BoundKind,
+    files: ConstructorParameters<typeof JobRun>[3],
+  ): JobRun {
+    const job = new JobRun(id, record, kind, files, {
+      ...this.#parts,
+      inbox: this.#inbox,
+      records: this.#records,
+      self: this.#self,
+      selfWorks: this.#options.lanes > 0,
+      emit: (event) => void this.events.emit(event),
+      caught: (peer) => this.#caught(peer),
+      checking: (action) => this.#checks.run(action),
+    });
+    this.#jobs.set(id, job);
+    return job;
+  }
+
+  #begin(job: JobRun): void {
+    const contents = contentsOf(job.record);
+    this.#pins.pin(contents);
+    void job.ended.then(() => this.#pins.unpin(contents));
+    job.start().catch((error: Error) => this.#parts.log.error(`compute: job ${job.id}: ${error.stack}`));
+  }
+
+  #caught(peer: PeerId): void {
+    for (const job of this.#jobs.values()) if (!job.over) job.shun(peer);
+  }
+
+  /**
+   * Takes a job. It is on disk when this resolves, and goes on whatever happens to this process.
+   * @param paths files of this machine: a scene, or a module and its inputs.
+   */
+  async submit(
+    kindName: JobKindName,
+    settings: unknown,
+    paths: readonly string[],
+    options: JobOptions = {},
+  ): Promise<JobResult<JobView>> {
+    const kind = this.#parts.kinds[kindName](settings);
+    if (kind === undefined) return { ok: false, reason: "settings that do not fit" };
+    const files: JobFile[] = [];
+    for (const path of paths) {
+      const file = await this.#jobFile(path);
+      if (typeof file === "string") return { ok: false, reason: file };
+      files.push(file);
+    }
+    const split = await this.#split(kind, files);
+    if (!split.ok) return split;
+    const record = this.#recordOf(kind, settings, split.plan, options);
+    const id = toHex(record.order);
+    const job = this.#newRun(id, record, kind, await this.#store.create(id, record));
+    this.#trimList();
+    this.#begin(job);
+    return { ok: true, value: job.view() };
+  }
+
+  async #split(
+    kind: BoundKind,
+    files: readonly JobFile[],
+  ): Promise<{ ok: true; plan: JobPlan } | { ok: false; reason: string }> {
+    try {
+      return await kind.split(files, { add: (bytes) => this.#parts.store.add(bytes) });
+    } catch (error) {
+      // A file that can not be read after all, or a store that is full, is the user's to know.
+      if (errorCode(error) === undefined && !(error instanceof Error)) throw error;
+      return { ok: false, reason: (error as Error).message };
+    }
+  }
+
+  #recordOf(kind: BoundKind, settings: unknown, plan: JobPlan, options: JobOptions): JobRecord {
+    const { budgetMsat, taskMsat, deadlineSeconds } = options;
+    const created = this.#parts.clock.now();
+    return {
+      kind: kind.name,
+      title: plan.title,
+      created,
+      order: this.#parts.random.fill(new Uint8Array(16)),
+      settings: encodeCbor(settings),
+      tasks: [...plan.tasks],
+      ...(budgetMsat === undefined ? {} : { budgetMsat }),
+      ...(taskMsat === undefined ? {} : { taskMsat }),
+      ...(deadlineSeconds === undefined ? {} : { deadline: created + 1000 * deadlineSeconds }),
+    };
+  }
+
+  /** A file of the user's, or why there is none. */
+  async #jobFile(path: string): Promise<JobFile | string> {
+    const { files } = this.#parts.disk;
+    const name = basename(path);
+    try {
+      const stat = await files.stat(path);
+      if (stat === undefined) return `${path}: no such file`;
+      if (stat.isDirectory) return `${path}: is a directory`;
+      const bytes = (): Promise<Uint8Array> => files.readFile(path, TASK_MAXIMA.inputBytes);
+      const content = async (): Promise<ContentRef> => this.#parts.store.add(await bytes());
+      return { name, length: stat.size, bytes, content };
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+      return `${path}: ${(error as Error).message}`;
+    }
+  }
+
+  #trimList(): void {
+    for (const [id, job] of this.#jobs) {
+      if (this.#jobs.size <= MAX_LISTED) return;
+      if (job.over) this.#jobs.delete(id);
+    }
+  }
+
+  /** Newest first. */
+  jobs(): readonly JobView[] {
+    return [...this.#jobs.values()].map((job) => job.view()).sort((a, b) => b.created - a.created);
+  }
+
+  /** By its id, or the start of it where that names one alone. */
+  job(id: string): JobResult<JobView> {
+    const job = this.#find(id);
+    return job === undefined ? { ok: false, reason: `no job ${id}` } : { ok: true, value: job.view() };
+  }
+
+  async cancel(id: string): Promise<JobResult<JobView>> {
+    const job = this.#find(id);
+    if (job === undefined) return { ok: false, reason: `no job ${id}` };
+    await job.cancel();
+    return { ok: true, value: job.view() };
+  }
+
+  /** Resolves when the job has ended. */
+  async ended(id: string): Promise<JobView | undefined> {
+    const job = this.#find(id);
+    await job?.ended;
+    return job?.view();
+  }
+
+  #find(id: string): JobRun | undefined {
+    const exact = this.#jobs.get(id);
+    if (exact !== undefined || id.length < 4) return exact;
+    const found = [...this.#jobs.values()].filter((job) => job.id.startsWith(id));
+    return found.length === 1 ? found[0] : undefined;
+  }
+
+  /** Ends with the process; jobs go on at the next start. */
+  async close(): Promise<void> {
+    this.#stopFollowing();
+    await Promise.all([...this.#jobs.values()].filter((job) => !job.over).map((job) => job.suspend()));
+  }
+
+  /** From a provider: how its tasks of ours stand. */
+  progress(
+    { tasks }: { readonly tasks: readonly TaskState[] },
+    from: RequestContext,
+  ): Outcome<{ unknown: TaskId[] }> {
+    const unknown = tasks.filter(
+      (state) => !this.#inbox.take(from.peer, state) && !this.#isWanted(state, from.peer),
+    );
+    return accept({ unknown: unknown.map(({ task }) => task) });
+  }
+
+  /** A result that is being checked is still wanted, though nobody waits for it any more. */
+  #isWanted({ state, task }: TaskState, peer: PeerId): boolean {
+    if (state !== "done") return false;
+    return [...this.#jobs.values()].some((job) => !job.over && job.wants(task, peer));
+  }
+}
+
+function contentsOf(record: JobRecord): Set<string> {
+  return new Set(record.tasks.flatMap(({ spec }) => [spec.code.id, ...spec.inputs.map(({ id }) => id)]));
+}
