@@ -124,7 +124,7 @@ export class RenderKind implements JobKind<RenderSettings> {
       const output = await task.output();
       if (output !== undefined) film.add(decodeTileParams(task.spec.params).tile, output);
     }
-    yield { name: "render.png", bytes: film.png(picture.exposure) };
+    yield { name: "picture.png", bytes: film.png(picture.exposure) };
   }
 }
 
