@@ -60,6 +60,7 @@ const HEAD: z.ZodType<HeadEntry> = z.strictObject({
 const SHARDS = 0x73;
 const UPLOADS = 0x75;
 const HEADS = 0x68;
+const FILE_MARK = Uint8Array.of(0x6e);
 
 function keyOf(family: number, ...parts: readonly Uint8Array[]): Uint8Array {
   return concatBytes(Uint8Array.of(family), ...parts);
@@ -124,6 +125,16 @@ export class HostIndex {
 
   dropHead(headKey: Uint8Array, device: Uint8Array): BatchOperation {
     return { type: "del", key: keyOf(HEADS, headKey, device) };
+  }
+
+  /** The first number that no file ever had. */
+  async fileMark(): Promise<number> {
+    const value = await this.#store.get(FILE_MARK);
+    return value === undefined ? 0 : integer(0).parse(decodeCbor(value));
+  }
+
+  putFileMark(mark: number): BatchOperation {
+    return { type: "put", key: FILE_MARK, value: encodeCbor(mark) };
   }
 
   /** Head records under a key, by device. */

@@ -2,10 +2,11 @@
  * All that a host keeps on its disk, open: shards, uploads, head records, and the room they take. Knows nothing of
  * peers and terms.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { toHex } from "#base/lib/bytes.ts";
 import type { Clock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
+import { Mutex } from "#base/lib/mutex.ts";
 import type { Disk } from "#base/store/disk.ts";
 import { accept, type Outcome, refuse } from "#sharing/mesh/protocol.ts";
 import { cellCountOf, leavesOfCells } from "../codec/scheme.ts";
@@ -17,6 +18,9 @@ import { KeyedMutex } from "./keyed-mutex.ts";
 import { RotError, ShardFiles } from "./shard-files.ts";
 import { HEAD_CHARGE, Space, shardCharge } from "./space.ts";
 import { shardKey, type UploadLimits, Uploads } from "./uploads.ts";
+
+/** As many as share a folder. */
+const FILES_A_BLOCK = 1_024;
 
 export interface HostStoreOptions {
   readonly disk: Disk;
@@ -36,7 +40,10 @@ export class HostStore {
   readonly heads: Heads;
   readonly #log: Logger;
   readonly #shardLocks = new KeyedMutex();
-  #nextFile = 1;
+  readonly #numbering = new Mutex();
+  #nextFile = 0;
+  /** Numbers from here on are not taken yet. */
+  #fileMark = 0;
 
   private constructor(options: HostStoreOptions, index: HostIndex) {
     const { clock, disk, folder } = options;
@@ -51,15 +58,17 @@ export class HostStore {
       clock,
       shardLocks: this.#shardLocks,
       limits: options.uploadLimits,
-      nextFile: () => this.#nextFile++,
+      newFile: () => this.#newFile(),
     });
     this.heads = new Heads({ index, space: this.space, clock, locks: new KeyedMutex() });
   }
 
   /** Opens what is in the folder and sets right what a crash left: files of nobody, and shards without a file. */
   static async open(options: HostStoreOptions): Promise<HostStore> {
-    await options.disk.files.makeDirectory(options.folder);
-    const store = await options.disk.openStore(join(options.folder, "index"));
+    const { disk, folder } = options;
+    await disk.files.makeDirectory(folder);
+    await disk.files.syncDirectory(dirname(folder));
+    const store = await disk.openStore(join(folder, "index"));
     const opened = new HostStore(options, new HostIndex(store));
     try {
       await opened.#recover();
@@ -72,13 +81,9 @@ export class HostStore {
 
   async #recover(): Promise<void> {
     const { index, files, space, uploads } = this;
+    await files.prepare();
     const orphans = new Set(await files.list());
-    const highest = (file: number): void => {
-      this.#nextFile = Math.max(this.#nextFile, file + 1);
-    };
-    for (const file of orphans) highest(file);
     for await (const { account, root, entry } of index.allShards()) {
-      highest(entry.file);
       if (entry.lost) space.count(account, { lost: 1 });
       else {
         space.count(account, { bytes: shardCharge(entry.length), shards: 1 });
@@ -86,7 +91,6 @@ export class HostStore {
       }
     }
     for await (const { account, upload, entry } of index.allUploads()) {
-      highest(entry.file);
       if (orphans.delete(entry.file)) uploads.restore(account, upload, entry);
       else await index.note(index.dropUpload(account, upload));
     }
@@ -94,7 +98,24 @@ export class HostStore {
       space.count(entry.account, { bytes: HEAD_CHARGE, heads: 1 });
     }
     for (const file of orphans) await files.remove(file);
+    this.#nextFile = await index.fileMark();
+    this.#fileMark = this.#nextFile;
     if (orphans.size > 0) this.#log.info(`storage: removed ${orphans.size} files of unfinished work`);
+  }
+
+  /**
+   * A number for a new file. None is used twice, not even after a crash: a removed file whose removal was not synced
+   * may come back. So numbers are taken in blocks whose end is on disk first.
+   */
+  #newFile(): Promise<number> {
+    return this.#numbering.run(async () => {
+      if (this.#nextFile >= this.#fileMark) {
+        const mark = this.#nextFile + FILES_A_BLOCK;
+        await this.index.commit(this.index.putFileMark(mark));
+        this.#fileMark = mark;
+      }
+      return this.#nextFile++;
+    });
   }
 
   /** Does something with a shard of an account; rot that shows is declared, and refused. */

@@ -3,7 +3,7 @@
  * it is about. `shards/<group>/<number>`: 1,024 consecutive numbers share a folder, so that what is stored together
  * syncs one folder.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { leafHashes, MerkleTree } from "#base/crypto/merkle-tree.ts";
 import { equalBytes } from "#base/lib/bytes.ts";
 import type { Disk } from "#base/store/disk.ts";
@@ -56,9 +56,14 @@ export class ShardFiles {
     return join(this.#groupOf(file), String(file));
   }
 
+  /** Makes the folder, and its entry durable: also one that a killed process has made and not synced. */
+  async prepare(): Promise<void> {
+    await this.#disk.files.makeDirectory(this.#folder);
+    await this.#disk.files.syncDirectory(dirname(this.#folder));
+  }
+
   /** Numbers of all files that are there. What is no shard's file is left alone. */
   async list(): Promise<number[]> {
-    await this.#disk.files.makeDirectory(this.#folder);
     const numbers: number[] = [];
     for (const group of await this.#disk.files.readDirectory(this.#folder)) {
       if (!/^\d{1,12}$/.test(group)) continue;
@@ -75,6 +80,7 @@ export class ShardFiles {
     const group = this.#groupOf(file);
     if (!this.#folders.has(group)) {
       await this.#disk.files.makeDirectory(group);
+      await this.#disk.files.syncDirectory(this.#folder);
       this.#folders.add(group);
     }
     return this.#disk.files.open(this.#path(file), "create");

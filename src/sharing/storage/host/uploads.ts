@@ -36,7 +36,8 @@ export const DEFAULT_UPLOAD_LIMITS: UploadLimits = {
 interface Upload {
   readonly account: Uint8Array;
   readonly id: Uint8Array;
-  readonly file: number;
+  /** Undefined until the file is about to be made. */
+  file: number | undefined;
   readonly length: number;
   readonly begun: number;
   touched: number;
@@ -56,8 +57,8 @@ export interface UploadsDependencies {
   /** Held while a shard's entry changes, by {@link shardKey}. */
   readonly shardLocks: KeyedMutex;
   readonly limits: UploadLimits;
-  /** The number of the next new file. */
-  readonly nextFile: () => number;
+  /** A number for a new file, never used before. */
+  readonly newFile: () => Promise<number>;
 }
 
 /** Name of a shard's lock. */
@@ -121,7 +122,7 @@ export class Uploads {
     space.count(account, { uploads: 1 });
     const now = clock.now();
     const upload: Upload = {
-      ...{ account, id, length, file: this.#d.nextFile(), begun: now, touched: now, lock: new Mutex() },
+      ...{ account, id, length, file: undefined, begun: now, touched: now, lock: new Mutex() },
       hashes: Array.from({ length: leafCountOf(length) }, () => undefined),
       handle: undefined,
       gone: false,
@@ -131,8 +132,10 @@ export class Uploads {
   }
 
   async #create(upload: Upload): Promise<void> {
-    const { file, length, begun } = upload;
+    const { length, begun } = upload;
     try {
+      const file = await this.#d.newFile();
+      upload.file = file;
       upload.handle = await this.#d.files.open(file);
       await this.#d.index.note(this.#d.index.putUpload(upload.account, upload.id, { file, length, begun }));
     } catch (error) {
@@ -142,7 +145,7 @@ export class Uploads {
   }
 
   async #hashesOf(upload: Upload): Promise<(Uint8Array | undefined)[]> {
-    upload.hashes ??= await this.#d.files.checkUpload(upload);
+    upload.hashes ??= await this.#d.files.checkUpload({ file: fileOf(upload), length: upload.length });
     return upload.hashes;
   }
 
@@ -163,7 +166,7 @@ export class Uploads {
       if (upload.gone) return refuse("not-found", "no such upload");
       const held = await this.#hashesOf(upload);
       upload.touched = this.#d.clock.now();
-      upload.handle ??= await this.#d.files.open(upload.file);
+      upload.handle ??= await this.#d.files.open(fileOf(upload));
       const from = first * LEAVES_PER_CELL;
       // Until it is written whole the cell is not here, whatever was before.
       const end = Math.min(held.length, from + count * LEAVES_PER_CELL);
@@ -217,7 +220,8 @@ export class Uploads {
     wasLost: boolean,
   ): Promise<{ length: number; stored: number }> {
     const { files, index, space, clock } = this.#d;
-    const { account, id, file, length } = upload;
+    const { account, id, length } = upload;
+    const file = fileOf(upload);
     upload.handle ??= await files.open(file);
     const stored = unixTime(clock);
     try {
@@ -250,7 +254,7 @@ export class Uploads {
     upload.gone = true;
     const { account, id, file, length, handle } = upload;
     await handle?.close();
-    await this.#d.files.remove(file);
+    if (file !== undefined) await this.#d.files.remove(file);
     this.#uploads.delete(uploadKey(account, id));
     this.#d.space.count(account, { bytes: -shardCharge(length), uploads: -1 });
     await this.#d.index.note(this.#d.index.dropUpload(account, id));
@@ -280,6 +284,12 @@ export class Uploads {
     }
     this.#uploads.clear();
   }
+}
+
+/** The number of the file of an upload that has begun. */
+function fileOf(upload: Upload): number {
+  if (upload.file === undefined) throw new Error("the upload has no file");
+  return upload.file;
 }
 
 function uploadKey(account: Uint8Array, id: Uint8Array): string {
