@@ -13,7 +13,7 @@ import { FriendLinks } from "./friend-links.ts";
 import { LedgerEvents } from "./ledger-events.ts";
 import type { LedgerOffer } from "./ledger-offer.ts";
 import type { NodeClock } from "./node-clock.ts";
-import { openApi } from "./open-api.ts";
+import { type OpenApi, openApi } from "./open-api.ts";
 import type { Ledger } from "./open-ledger.ts";
 import { Sharing } from "./open-sharing.ts";
 import { sharingKeys } from "./open-wallets.ts";
@@ -35,7 +35,9 @@ const OFF: SharingState = { state: "off", reason: "it is switched off (-sharing=
 export async function openServices(read: ReadSettings, parts: ServiceParts): Promise<void> {
   const { settings, network } = read;
   const { paths, clock, log, ledger, wallets, stack } = parts;
+  const listen = apiPort(settings);
   const events = new EventHub();
+  let api: OpenApi | undefined;
   const view = ledger === undefined ? undefined : ledgerView(ledger);
   const friends =
     ledger === undefined
@@ -48,6 +50,7 @@ export async function openServices(read: ReadSettings, parts: ServiceParts): Pro
         source: ledger?.source,
         keys: () => sharingKeys(wallets),
         ledgerOffer: () => offerOf(ledger, network.magic),
+        page: () => api?.address,
         events,
         friends,
       })
@@ -58,9 +61,8 @@ export async function openServices(read: ReadSettings, parts: ServiceParts): Pro
       : new LedgerEvents(events, { view, mempool: ledger.mempool, clock });
   wireServices({ ledger, wallets, told, sharing, events });
 
-  const listen = apiPort(settings);
   if (listen !== undefined) {
-    const api = await openApi(listen, paths, {
+    api = await openApi(listen, paths, {
       version: VERSION,
       name: sharingSettings(settings, network).name,
       clock,
@@ -70,7 +72,7 @@ export async function openServices(read: ReadSettings, parts: ServiceParts): Pro
       s3Origin: () => sharing?.s3Origin,
       events,
     });
-    stack.defer(() => api.close());
+    stack.defer(api.close);
     log.info(`The API listens at ${api.address}`);
   }
   if (sharing === undefined) return;

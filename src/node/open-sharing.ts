@@ -33,6 +33,8 @@ export interface SharingDependencies {
   readonly keys: () => SharingKeys | string;
   /** Where friends reach our ledger, once it listens. */
   readonly ledgerOffer: () => LedgerOffer | undefined;
+  /** `http://127.0.0.1:8420`; undefined while the API is shut. */
+  readonly page: () => string | undefined;
   readonly events: EventHub | undefined;
   readonly friends: FriendLinks | undefined;
 }
@@ -63,6 +65,7 @@ export class Sharing {
       mkdirSync(paths.sharing, { recursive: true, mode: 0o700 });
       mkdirSync(paths.incoming, { recursive: true, mode: 0o700 });
       const ledger = parts.ledgerOffer();
+      const page = parts.page();
       return {
         ...settings,
         meshBind: [...settings.meshBind],
@@ -71,6 +74,7 @@ export class Sharing {
         network: read.network.name,
         version: VERSION,
         keys: { account: keys.account, files: keys.files },
+        ...(page === undefined ? {} : { page }),
         ...(ledger === undefined ? {} : { ledger: { ...ledger } }),
       };
     };

@@ -28,6 +28,8 @@ export const sharingStart = z.strictObject({
     awayAfter: count,
     deadAfter: count,
   }),
+  /** Where the dashboard is, whose scripts may read what the S3 door answers. */
+  page: text.exactOptional(),
   /** Where friends reach our ledger; absent when it does not listen. */
   ledger: z.strictObject({ magic: bytes(4), host: text, port }).exactOptional(),
   keys: z.strictObject({

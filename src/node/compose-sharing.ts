@@ -1,0 +1,149 @@
+/**
+ * The composition root of the sharing process: opens every part in order, hands each what it needs, and closes them in
+ * reverse when the stack is disposed of.
+ */
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "#base/lib/clock.ts";
+import type { Logger } from "#base/lib/logger.ts";
+import { secureRandom } from "#base/lib/random.ts";
+import { nodeDisk } from "#base/store/node-disk.ts";
+import type { SharingControl } from "#doors/api/sharing-control.ts";
+import type { S3Server } from "#doors/s3/server.ts";
+import { DealBook } from "#sharing/deals/deal-book.ts";
+import { MemoryNetwork } from "#sharing/mesh/memory-mesh.ts";
+import { Files } from "#sharing/storage/files/files.ts";
+import { StorageHost } from "#sharing/storage/host/storage-host.ts";
+import { FriendRail } from "./friend-rail.ts";
+import { encodeLedgerOffer } from "./ledger-offer.ts";
+import { LinkedRail } from "./link/rail-link.ts";
+import type { Link } from "./link.ts";
+import { dealsControl } from "./sharing-control/deals-control.ts";
+import { EventFan } from "./sharing-control/event-fan.ts";
+import { filesControl } from "./sharing-control/files-control.ts";
+import { hostControl, sellStorage } from "./sharing-control/host-control.ts";
+import { openHostSwitch } from "./sharing-control/host-switch.ts";
+import { openS3Keys } from "./sharing-control/s3-keys.ts";
+import type { SharingStart } from "./sharing-start.ts";
+import { wireSharing } from "./sharing-wiring.ts";
+
+export interface SharingParts {
+  readonly link: Link;
+  readonly log: Logger;
+  readonly stack: AsyncDisposableStack;
+}
+
+/** The region that S3 tools sign for. */
+const REGION = "us-east-1";
+/** Ports tried after the one that is taken, where nobody chose it. */
+const NEXT_PORTS = 20;
+
+/** @throws Error with a text for the user */
+export async function composeSharing(start: SharingStart, parts: SharingParts): Promise<SharingControl> {
+  const { link, log, stack } = parts;
+  const clock = systemClock;
+  const random = secureRandom;
+  const disk = nodeDisk;
+  const within = (name: string) => join(start.folder, name);
+  const events = new EventFan();
+  const startedAt = clock.now();
+
+  const mesh = new MemoryNetwork().join({});
+  if (start.ledger !== undefined) mesh.offer("ledger", encodeLedgerOffer(start.ledger));
+
+  const rails = [
+    new FriendRail(new LinkedRail(link, "free"), (peer) => mesh.view(peer)?.standing === "friend"),
+  ];
+  const deals = await DealBook.open({ mesh, disk, folder: within("deals"), clock, random, log, rails });
+  stack.defer(() => deals.stop());
+
+  const hosting = await openHostSwitch(disk.files, within("host.json"));
+  const { limitBytes } = hosting.state;
+  const host = new StorageHost({ mesh, deals, disk, folder: within("host"), clock, random, log, limitBytes });
+  stack.defer(() => host.stop());
+  if (hosting.state.on) {
+    sellStorage(deals);
+    await host.start().catch((error: Error) => log.error(`hosting could not start: ${error.message}`));
+  }
+
+  const files = new Files({
+    ...{ mesh, deals, disk, clock, random, log },
+    folder: within("files"),
+    filesKey: start.keys.files,
+    policy: policyOf(start.files),
+    workers: Math.max(1, Math.min(4, availableParallelism() - 1)),
+  });
+  await files.start();
+  stack.defer(() => files.stop());
+
+  const credentials = await openS3Keys(disk.files, within("s3-keys.json"), random);
+  const { createS3Server } = await import("#doors/s3/server.ts");
+  const s3 = createS3Server({
+    ...{ files, clock, log, random },
+    credentials: [credentials],
+    region: REGION,
+    corsOrigins: start.page === undefined ? [] : [start.page],
+    baseDomains: ["localhost"],
+  });
+  const { url } = await listen(s3, start);
+  stack.defer(() => s3.close());
+
+  wireSharing({ mesh, deals, host, files, events });
+  const missing = async () => ({ ok: false, reason: "not there yet" }) as const;
+  return {
+    async status() {
+      return {
+        peer: mesh.self,
+        account: mesh.account,
+        name: start.name,
+        listening: [],
+        s3: url,
+        startedAt,
+        host: host.status(),
+        provider: { on: false, running: 0, done: 0, refused: 0, funnel: {} },
+      };
+    },
+    invite: missing,
+    addPeer: missing,
+    peers: async () => mesh.peers(),
+    banPeer: missing,
+    forgetPeer: missing,
+    ...dealsControl(deals),
+    ...hostControl(host, deals, (state) => hosting.remember(state)),
+    filesStatus: missing,
+    ...filesControl({ files, endpoint: url, region: REGION, credentials, clock }),
+    startProvider: missing,
+    stopProvider: missing,
+    render: missing,
+    run: missing,
+    jobs: async () => [],
+    job: missing,
+    cancelJob: missing,
+    events: (signal) => events.follow(signal),
+  };
+}
+
+function policyOf({ shards, diversity, auditEpoch, awayAfter, deadAfter }: SharingStart["files"]) {
+  return {
+    diversity,
+    epochSeconds: auditEpoch,
+    awaySeconds: awayAfter,
+    deadSeconds: deadAfter,
+    ...(shards === undefined ? {} : { scheme: shards }),
+  };
+}
+
+/** @throws Error when the port is taken */
+async function listen(server: S3Server, start: SharingStart): Promise<{ readonly url: string }> {
+  const { s3Port, s3OrNext } = start;
+  const last = s3OrNext && s3Port !== 0 ? s3Port + NEXT_PORTS : s3Port;
+  for (let port = s3Port; ; port++) {
+    try {
+      return await server.listen({ host: "127.0.0.1", port });
+    } catch (error) {
+      if (port >= last) {
+        throw new Error(`the S3 door cannot listen on 127.0.0.1:${port}: ${(error as Error).message}`);
+      }
+    }
+  }
+}

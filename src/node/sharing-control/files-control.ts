@@ -1,0 +1,90 @@
+import type { Clock } from "#base/lib/clock.ts";
+import type { ControlResult, SharingControl } from "#doors/api/sharing-control.ts";
+import type { S3Credentials } from "#doors/s3/credentials.ts";
+import { presign } from "#doors/s3/sigv4/presign.ts";
+import { FileError, type FileStore } from "#sharing/storage/file-store.ts";
+
+type FilesMethods = "listFiles" | "fileHealth" | "makeBucket" | "removeFile" | "presign" | "s3Keys";
+
+/** Entries of one page at most. */
+const MAX_PAGE = 1000;
+/** A URL is good for a week at most (SigV4). */
+const MAX_SECONDS = 604_800;
+
+export interface FilesControlParts {
+  readonly files: FileStore;
+  /** Where the S3 door listens. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: S3Credentials;
+  readonly clock: Clock;
+}
+
+/** Files, as the doors ask for them. Their bytes go through the S3 door. */
+export function filesControl(parts: FilesControlParts): Pick<SharingControl, FilesMethods> {
+  const { files, endpoint, region, credentials, clock } = parts;
+  return {
+    listFiles: ({ bucket, prefix, after, limit }) =>
+      verdictOf(async () => {
+        if (bucket === "") return bucketPage(files, after, limit);
+        const page = await files.list(bucket, { prefix, after, limit: Math.min(limit, MAX_PAGE) });
+        const entries = page.objects.map(({ key, size, modified, versionId, etag }) => ({
+          key,
+          size,
+          modified,
+          versionId,
+          etag,
+        }));
+        return { entries, ...(page.next === undefined ? {} : { next: page.next }) };
+      }),
+    fileHealth: ({ bucket, key }) => verdictOf(async () => files.health(await files.head(bucket, key))),
+    makeBucket: ({ bucket }) =>
+      verdictOf(async () => {
+        await files.createBucket(bucket);
+        return null;
+      }),
+    removeFile: ({ bucket, key }) =>
+      verdictOf(async () => {
+        await files.delete(bucket, key);
+        return null;
+      }),
+    async presign({ method, bucket, key, seconds }) {
+      if (seconds < 1 || seconds > MAX_SECONDS) {
+        return { ok: false, reason: `a link is good for 1 to ${MAX_SECONDS} seconds` };
+      }
+      const now = clock.now();
+      return {
+        ok: true,
+        value: { url: presign({ method, endpoint, region, credentials, bucket, key, seconds, now }) },
+      };
+    },
+    async s3Keys() {
+      return { ok: true, value: { ...credentials, endpoint, region } };
+    },
+  };
+}
+
+async function bucketPage(files: FileStore, after: string, limit: number) {
+  const names = (await files.buckets()).filter(({ name }) => name > after);
+  const shown = names.slice(0, Math.min(limit, MAX_PAGE));
+  return {
+    entries: shown.map(({ name, created }) => ({
+      key: name,
+      size: 0,
+      modified: created,
+      versionId: "null",
+      etag: "",
+    })),
+    ...(names.length > shown.length ? { next: shown.at(-1)!.name } : {}),
+  };
+}
+
+/** What the caller got wrong is a verdict; a bug or a failed disk goes on as it is. */
+async function verdictOf<T>(action: () => Promise<T>): Promise<ControlResult<T>> {
+  try {
+    return { ok: true, value: await action() };
+  } catch (error) {
+    if (error instanceof FileError) return { ok: false, reason: error.message };
+    throw error;
+  }
+}
