@@ -1,0 +1,117 @@
+/**
+ * Receipts for what hosts did: storing, proving, giving back. They are asked for behind the work, host by host, so
+ * that no write or read waits for them; what is small is summed first.
+ */
+import { sha256 } from "#base/crypto/sha256.ts";
+import { concatBytes, toHex } from "#base/lib/bytes.ts";
+import type { Logger } from "#base/lib/logger.ts";
+import type { Step } from "#sharing/deals/deal.ts";
+import type { PeerId } from "#sharing/mesh/mesh.ts";
+import type { HostClient } from "./host-client.ts";
+
+const GIB = 2 ** 30;
+/** Bytes read from a host that are receipted together. */
+const EGRESS_STEP = 64 << 20;
+/** Steps of one host that may wait; what comes beyond is not receipted. */
+const MOST_WAITING = 1000;
+
+interface Account {
+  readonly waiting: Step[];
+  running: boolean;
+  egress: number;
+  egressSteps: number;
+}
+
+export class Settlements {
+  readonly #client: HostClient;
+  readonly #log: Logger;
+  readonly #accounts = new Map<PeerId, Account>();
+  readonly #running = new Set<Promise<void>>();
+  #stopped = false;
+
+  constructor(client: HostClient, log: Logger) {
+    this.#client = client;
+    this.#log = log;
+  }
+
+  /** A shard was stored and its root acknowledged. */
+  stored(host: PeerId, root: Uint8Array, bytes: number): void {
+    this.#add(host, {
+      what: "shard stored",
+      subject: toHex(root),
+      unit: "gib-epoch",
+      milliUnits: milliGib(bytes),
+      proof: toHex(root),
+    });
+  }
+
+  /** A host proved in an audit that it keeps `bytes`. */
+  audited(host: PeerId, root: Uint8Array, bytes: number, evidence: Uint8Array): void {
+    this.#add(host, {
+      what: "epoch audited",
+      subject: toHex(root),
+      unit: "gib-epoch",
+      milliUnits: milliGib(bytes),
+      proof: toHex(sha256(evidence)),
+    });
+  }
+
+  /** Bytes were read from a host and their proofs held. */
+  read(host: PeerId, bytes: number): void {
+    const account = this.#account(host);
+    account.egress += bytes;
+    if (account.egress < EGRESS_STEP) return;
+    const counter = new TextEncoder().encode(`${host} ${account.egressSteps++}`);
+    const subject = toHex(sha256(concatBytes(counter)));
+    const milliUnits = milliGib(account.egress);
+    this.#add(host, { what: "range read", subject, unit: "gib-egress", milliUnits, proof: subject });
+    account.egress = 0;
+  }
+
+  /** Waits for what is under way; what waits is left. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#running);
+  }
+
+  #add(host: PeerId, step: Step): void {
+    const account = this.#account(host);
+    if (this.#stopped || account.waiting.length >= MOST_WAITING) return;
+    account.waiting.push(step);
+    if (account.running) return;
+    account.running = true;
+    const run = this.#run(host, account).finally(() => {
+      account.running = false;
+      this.#running.delete(run);
+    });
+    this.#running.add(run);
+  }
+
+  async #run(host: PeerId, account: Account): Promise<void> {
+    try {
+      for (
+        let step = account.waiting.shift();
+        step !== undefined && !this.#stopped;
+        step = account.waiting.shift()
+      ) {
+        await this.#client.settle(host, step);
+      }
+    } catch (error) {
+      this.#log.error(`receipts of ${host}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  #account(host: PeerId): Account {
+    let account = this.#accounts.get(host);
+    if (account === undefined) {
+      account = { waiting: [], running: false, egress: 0, egressSteps: 0 };
+      this.#accounts.set(host, account);
+    }
+    return account;
+  }
+}
+
+/** Thousandths of a GiB, at least one. */
+function milliGib(bytes: number): number {
+  return Math.max(1, Math.round((1000 * bytes) / GIB));
+}
