@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the S3 clients that test/interop/s3-*.test.ts drive, into test/interop/.installed/s3, without touching the
-# system: Debian's awscli 2, rclone and restic out of their packages, and pip's awscli 1, whose botocore sends checksums
-# in trailers. Needs apt-get and Python 3. Run again, it does nothing.
+# system: Debian's awscli 2, rclone and restic out of their packages, and pip's awscli 1, whose botocore sends
+# checksums. Needs apt-get and Python 3. Run again, it does nothing.
 set -euo pipefail
 cd "$(dirname "$0")"
 installed="$PWD/.installed/s3"

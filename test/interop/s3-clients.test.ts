@@ -1,0 +1,36 @@
+/** Other people's S3 clients against the door, over a store in memory: the door alone is under test. */
+import { type TestContext, test } from "node:test";
+import { systemClock } from "#base/lib/clock.ts";
+import { silentLogger } from "#base/lib/logger.ts";
+import { createS3Server } from "#doors/s3/server.ts";
+import { MemoryFileStore } from "#doors/s3/test-support/memory-file-store.ts";
+import { checkAws, checkAwsApi, checkRclone, checkRestic, NO_S3_CLIENTS, S3Tools } from "./s3-clients.ts";
+
+const OPTIONS = { skip: NO_S3_CLIENTS, timeout: 180_000 };
+
+async function openTools(t: TestContext): Promise<S3Tools> {
+  const credentials = { accessKey: "AKIAFREEHOLDTEST0001", secretKey: "a-secret/with+odd=letters" };
+  const region = "us-east-1";
+  const door = createS3Server({
+    files: new MemoryFileStore(systemClock),
+    credentials: [credentials],
+    region,
+    clock: systemClock,
+    log: silentLogger,
+    corsOrigins: [],
+    baseDomains: ["localhost"],
+  });
+  t.after(() => door.close());
+  const { url } = await door.listen({ host: "127.0.0.1", port: 0 });
+  return await S3Tools.open(t, { url, region, ...credentials });
+}
+
+test("Debian's awscli 2", OPTIONS, async (t) => {
+  const tools = await openTools(t);
+  await Promise.all([checkAws(tools, "aws2"), checkAwsApi(tools, "aws2")]);
+});
+test("pip's awscli 1, whose botocore sends checksums", OPTIONS, async (t) =>
+  checkAws(await openTools(t), "aws1"),
+);
+test("rclone: check finds 0 differences", OPTIONS, async (t) => checkRclone(await openTools(t)));
+test("restic: backup, check, restore", OPTIONS, async (t) => checkRestic(await openTools(t)));
