@@ -43,7 +43,8 @@ function signedBytes(record: HeadRecord): Uint8Array {
 export function encodeHeadRecord(record: HeadRecord, key: SigningKey): Uint8Array {
   if (!equalBytes(key.publicKey, record.headKey)) throw new Error("another key than the record names");
   const { headKey, device, sequence, body } = record;
-  return encodeCbor({ headKey, device, sequence, body, signature: key.sign(signedBytes(record)) });
+  const signature = key.sign(signedBytes(record));
+  return new Uint8Array(encodeCbor({ headKey, device, sequence, body, signature }));
 }
 
 /** The record in these bytes, its signature checked. @throws DecodeError on anything else. */

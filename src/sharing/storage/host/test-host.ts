@@ -5,7 +5,7 @@ import { silentLogger } from "#base/lib/logger.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import type { Disk } from "#base/store/disk.ts";
 import type { Deal, Deals } from "#sharing/deals/deal.ts";
-import { MemoryNetwork } from "#sharing/mesh/memory-mesh.ts";
+import { type MemoryMesh, MemoryNetwork } from "#sharing/mesh/memory-mesh.ts";
 import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
 import { accept, type MethodSpec, type Outcome, refuse } from "#sharing/mesh/protocol.ts";
 import { CELL_BYTES, cellCountOf, LEAF_BYTES } from "../codec/scheme.ts";
@@ -86,13 +86,15 @@ export class TestRenter {
 export interface TestWorldOptions {
   readonly disk: Disk;
   readonly clock?: Clock;
+  /** Of a network that is there; else one is made. */
+  readonly mesh?: MemoryMesh;
   readonly host?: Partial<StorageHostOptions>;
 }
 
 /** One host, started, and a network to join. */
 export async function startHost(options: TestWorldOptions) {
   const network = new MemoryNetwork(options.clock === undefined ? {} : { clock: options.clock });
-  const mesh = network.join({ name: "host" });
+  const mesh = options.mesh ?? network.join({ name: "host" });
   const deals = new OpenDeals();
   const host = new StorageHost({
     mesh,
