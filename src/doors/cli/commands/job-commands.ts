@@ -1,0 +1,49 @@
+/** `freehold jobs` and `freehold job`: what is computed for this node. */
+import type { Command } from "commander";
+import type { JobView } from "#doors/api/sharing-control.ts";
+import type { CliContext, CommonOptions } from "../cli-context.ts";
+import { workersText } from "./follow-job.ts";
+import { finishJob } from "./job-result.ts";
+
+interface JobCommandOptions extends CommonOptions {
+  readonly cancel?: boolean;
+  readonly follow?: boolean;
+}
+
+export function jobCommands(program: Command, context: CliContext): void {
+  context.command(program, "jobs", "list jobs, the newest first").action(async (options: CommonOptions) => {
+    const jobs = await context.api(options).get<readonly JobView[]>("/jobs");
+    context.print(options, jobs, jobs.length === 0 ? "No jobs yet." : jobs.map(jobLine).join("\n"));
+  });
+
+  context
+    .command(program, "job <id>", "show one job; the first four digits of its id will do")
+    .option("--follow", "stay until it has ended")
+    .option("--cancel", "cancel it; what came out of it stays")
+    .action(async (id: string, options: JobCommandOptions) => {
+      const api = context.api(options);
+      const path = `/jobs/${encodeURIComponent(id)}`;
+      const job = options.cancel === true ? await api.delete<JobView>(path) : await api.get<JobView>(path);
+      if (options.follow === true) await finishJob(context, options, api, job);
+      else context.print(options, job, jobText(job));
+    });
+}
+
+function jobLine(job: JobView): string {
+  const verified = job.tasks.filter(({ state }) => state === "verified").length;
+  return `${job.id.slice(0, 8)}  ${job.state.padEnd(9)}  ${verified}/${job.tasks.length}  ${job.title}`;
+}
+
+function jobText(job: JobView): string {
+  const lines = [`${job.title}: ${job.state}${job.reason === undefined ? "" : `, ${job.reason}`}`];
+  const verified = job.tasks.filter(({ state }) => state === "verified");
+  lines.push(`${verified.length} of ${job.tasks.length} tasks verified`);
+  if (verified.length > 0) lines.push(workersText(verified));
+  for (const { index, attempts } of job.tasks) {
+    const failures = attempts.filter(({ outcome }) => outcome !== "verified");
+    for (const { provider, outcome } of failures)
+      lines.push(`  task ${index}, ${provider.slice(-8)}: ${outcome}`);
+  }
+  if (job.outputs !== undefined) lines.push(job.outputs);
+  return lines.join("\n");
+}
