@@ -1,0 +1,242 @@
+/** `freehold files` and `freehold host` through the API's routes and the S3 door, over a store in memory. */
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { Command } from "commander";
+import { fastify } from "fastify";
+import { systemClock } from "#base/lib/clock.ts";
+import { silentLogger } from "#base/lib/logger.ts";
+import type { ApiContext } from "#doors/api/context.ts";
+import { filesRoutes } from "#doors/api/routes/files.ts";
+import { hostRoutes } from "#doors/api/routes/host.ts";
+import type { ControlResult, HostStatus, SharingControl } from "#doors/api/sharing-control.ts";
+import { API_COOKIE } from "#doors/cli/api-client.ts";
+import type { BackgroundNode } from "#doors/cli/background-node.ts";
+import { CliContext, type CommonOptions } from "#doors/cli/cli-context.ts";
+import { localPath, parseDuration } from "#doors/cli/commands/file-address.ts";
+import { filesCommands } from "#doors/cli/commands/files-commands.ts";
+import { hostCommands, parseSize } from "#doors/cli/commands/host-commands.ts";
+import { createS3Server } from "#doors/s3/server.ts";
+import { presign } from "#doors/s3/sigv4/presign.ts";
+import { MemoryFileStore } from "#doors/s3/test-support/memory-file-store.ts";
+import { FileError } from "#sharing/storage/file-store.ts";
+
+const KEYS = { accessKey: "AKIAFREEHOLDTEST0001", secretKey: "secret", region: "us-east-1" };
+
+/** What the sharing process does for these commands, over the store. */
+function controlOver(files: MemoryFileStore, endpoint: string): SharingControl {
+  const verdict = async <T>(action: () => Promise<T>): Promise<ControlResult<T>> => {
+    try {
+      return { ok: true, value: await action() };
+    } catch (error) {
+      if (error instanceof FileError) return { ok: false, reason: error.message };
+      throw error;
+    }
+  };
+  let host: HostStatus = { on: false, limitBytes: 0, usedBytes: 0, shards: 0 };
+  const control: Partial<SharingControl> = {
+    status: async () => ({ host }) as Awaited<ReturnType<SharingControl["status"]>>,
+    startHost: async ({ limitBytes }) => {
+      host = { ...host, on: true, limitBytes };
+      return { ok: true, value: host };
+    },
+    stopHost: async () => {
+      host = { ...host, on: false };
+      return { ok: true, value: host };
+    },
+    filesStatus: async () => ({
+      ok: true,
+      value: {
+        objects: 3,
+        bytes: 4096,
+        slabs: 1,
+        shards: { stored: 11, unproven: 0, lost: 1, repairing: 0 },
+        hosts: [{ peer: "p", name: "Bob", shards: 12, proven: true }],
+      },
+    }),
+    fileHealth: ({ bucket, key }) =>
+      verdict(async () => {
+        await files.head(bucket, key);
+        return [{ slab: "ab".repeat(32), needed: 1, shards: [{ host: "p", state: "stored" as const }] }];
+      }),
+    listFiles: ({ bucket, prefix, after, limit }) =>
+      verdict(async () => {
+        if (bucket === "") {
+          const names = (await files.buckets()).filter(({ name }) => name > after);
+          const rest = { size: 0, versionId: "null", etag: "" };
+          return { entries: names.map(({ name, created }) => ({ key: name, modified: created, ...rest })) };
+        }
+        // Small pages, so that the commands must turn them.
+        const page = await files.list(bucket, {
+          prefix,
+          limit: Math.min(limit, 2),
+          ...(after !== "" && { after }),
+        });
+        return { entries: page.objects, ...(page.next !== undefined && { next: page.next }) };
+      }),
+    makeBucket: ({ bucket }) =>
+      verdict(async () => {
+        await files.createBucket(bucket);
+        return null;
+      }),
+    removeFile: ({ bucket, key }) =>
+      verdict(async () => {
+        await files.delete(bucket, key);
+        return null;
+      }),
+    presign: async (request) => ({
+      ok: true,
+      value: {
+        url: presign({ ...request, endpoint, credentials: KEYS, region: KEYS.region, now: Date.now() }),
+      },
+    }),
+    s3Keys: async () => ({ ok: true, value: { ...KEYS, endpoint } }),
+  };
+  return control as SharingControl;
+}
+
+interface Printed {
+  readonly json: Record<string, unknown>;
+  readonly text: string;
+}
+
+class RecordingContext extends CliContext {
+  printed: Printed | undefined;
+
+  override print(_options: CommonOptions, json: unknown, text: string): void {
+    this.printed = { json: json as Record<string, unknown>, text };
+  }
+}
+
+async function openWorld(t: TestContext) {
+  const folder = await mkdtemp(join(tmpdir(), "freehold-files-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const files = new MemoryFileStore(systemClock);
+  const options = { clock: systemClock, log: silentLogger, corsOrigins: [], baseDomains: [] };
+  const door = createS3Server({ files, credentials: [KEYS], region: KEYS.region, ...options });
+  t.after(() => door.close());
+  const { url } = await door.listen({ host: "127.0.0.1", port: 0 });
+  const control = controlOver(files, url);
+
+  const app = fastify({ forceCloseConnections: true });
+  app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
+    await reply.code(error.statusCode ?? 500).send({ error: error.message });
+  });
+  // All that these routes ask of their context.
+  const part: Partial<ApiContext> = { sharing: () => ({ state: "running", control }) };
+  const context = part as ApiContext;
+  await app.register(
+    async (api) => {
+      filesRoutes(api, context);
+      hostRoutes(api, context);
+    },
+    { prefix: "/api" },
+  );
+  t.after(() => app.close());
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  await writeFile(join(folder, API_COOKIE), `http://127.0.0.1:${port}\ntoken\n`);
+
+  const run = async (...args: string[]): Promise<Printed> => {
+    const recording = new RecordingContext(() => ({ folder }) as BackgroundNode);
+    const program = new Command("freehold").exitOverride().configureOutput({ writeErr: () => undefined });
+    filesCommands(program, recording);
+    hostCommands(program, recording);
+    await program.parseAsync(args, { from: "user" });
+    return recording.printed ?? { json: {}, text: "" };
+  };
+  return { folder, files, run };
+}
+
+test("a file goes up, is listed, shared, looked at, fetched and removed", async (t) => {
+  const { folder, run } = await openWorld(t);
+  const path = join(folder, "photo.jpg");
+  await writeFile(path, "a picture");
+  const put = await run("files", "put", path, "photos/2024/");
+  assert.deepEqual(put.json, { bucket: "photos", key: "2024/photo.jpg", files: 1, bytes: 9, skipped: [] });
+  assert.equal(put.text, "Stored 1 file, 9 B, as photos/2024/photo.jpg.");
+  assert.equal((await run("files", "ls")).text, "photos/");
+  assert.match((await run("files", "ls", "photos")).text, /9 B {2}photos\/2024\/photo\.jpg$/);
+  assert.match((await run("files", "status")).text, /11 proven, 1 lost/);
+  assert.match((await run("files", "status", "photos/2024/photo.jpg")).text, /■ {2}1 of 1, 1 needed/);
+
+  const { text: link } = await run("files", "share", "photos/2024/photo.jpg", "--for", "10m");
+  const shared = await fetch(link);
+  assert.equal(await shared.text(), "a picture");
+  assert.equal(shared.headers.get("content-type"), "image/jpeg");
+
+  const back = join(folder, "back.jpg");
+  await run("files", "get", "photos/2024/photo.jpg", back);
+  assert.equal(await readFile(back, "utf8"), "a picture");
+  assert.equal((await run("files", "rm", "photos/2024/photo.jpg")).text, "Removed photos/2024/photo.jpg.");
+  await assert.rejects(run("files", "rm", "photos/2024/photo.jpg"), /nothing is at/);
+  await assert.rejects(run("files", "get", "photos/2024/photo.jpg", back), /nothing is at/);
+  assert.equal(await readFile(back, "utf8"), "a picture");
+  await assert.rejects(run("files", "put", path, "Not_A_Bucket/x"), /bucket is not valid/);
+});
+
+test("a folder goes up and comes back as it was", async (t) => {
+  const { folder, run } = await openWorld(t);
+  const tree = join(folder, "tree");
+  const contents = { "a.txt": "a", "b c/ü%.bin": "x".repeat(300_000), "b c/d/e": "" };
+  for (const [name, text] of Object.entries(contents)) {
+    await mkdir(join(tree, name, ".."), { recursive: true });
+    await writeFile(join(tree, name), text);
+  }
+  await symlink(join(folder, "nowhere"), join(tree, "broken"));
+  const put = await run("files", "put", tree, "backup");
+  assert.deepEqual(put.json["skipped"], [join(tree, "broken")]);
+  assert.equal(put.json["files"], 3);
+  const as = await run("files", "put", tree, "backup/other");
+  assert.equal(as.json["key"], "other");
+  for (const [source, target] of [
+    ["backup/tree", "one"],
+    ["backup/other/", "two"],
+  ] as const) {
+    await run("files", "get", source, join(folder, target));
+    for (const [name, text] of Object.entries(contents)) {
+      assert.equal(await readFile(join(folder, target, name), "utf8"), text, name);
+    }
+  }
+  await assert.rejects(run("files", "rm", "-r", "backup/other"), /give --yes/);
+  assert.equal((await run("files", "rm", "-r", "-y", "backup/other")).text, "Removed 3 files.");
+  assert.equal(((await run("files", "ls", "backup")).json["files"] as unknown[]).length, 3);
+});
+
+test("a key that would leave the folder is not written", async (t) => {
+  const { folder, files, run } = await openWorld(t);
+  await files.createBucket("hostile");
+  async function* body() {
+    yield new TextEncoder().encode("evil");
+  }
+  await files.put("hostile", "x/../../escaped", body());
+  await assert.rejects(run("files", "get", "hostile/x/", join(folder, "into")), /cannot be a file's name/);
+  for (const key of ["..", "a/../b", "/a", "a//b", "a\\b", "C:x", ""])
+    assert.equal(localPath(key), undefined, key);
+  assert.equal(localPath("a/b.c/...d"), "a/b.c/...d");
+});
+
+test("the host is started with a size, and stopped", async (t) => {
+  const { run } = await openWorld(t);
+  assert.match((await run("host", "status")).text, /^Not storing for others/);
+  const started = await run("host", "start", "--size", "500MB");
+  assert.equal(started.json["limitBytes"], 500_000_000);
+  assert.match(started.text, /0 B of 477 MiB, 0 shards/);
+  assert.equal((await run("host", "stop")).json["on"], false);
+  assert.equal((await run("host", "start")).json["limitBytes"], 10_000_000_000);
+  await assert.rejects(run("host", "start", "--size", "much"), /is no size/);
+  assert.equal(parseSize("1.5 TiB"), 1.5 * 2 ** 40);
+  assert.equal(parseDuration("7d"), 604_800);
+  for (const wrong of ["8d", "0s", "1", "h", "-1h"]) assert.throws(() => parseDuration(wrong), /is no time/);
+});
+
+test("keys are printed as S3 tools take them", async (t) => {
+  const { run } = await openWorld(t);
+  const { text, json } = await run("files", "keys");
+  assert.equal(json["secretKey"], "secret");
+  assert.match(text, /^export AWS_ACCESS_KEY_ID=AKIAFREEHOLDTEST0001$/m);
+  assert.match(text, /^export AWS_ENDPOINT_URL=http:\/\/127\.0\.0\.1:\d+$/m);
+});
