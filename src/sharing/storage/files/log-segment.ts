@@ -18,13 +18,18 @@ export interface LogBase {
   readonly seen: Seen;
 }
 
+/** The segment before, and its sequence. */
+export interface PreviousSegment extends SegmentRef {
+  readonly sequence: number;
+}
+
 /** One link of a chain. Entry i has the counter `sequence` + i. */
 export interface LogSegment {
   readonly chain: string;
   /** Which device wrote it: its peer id. */
   readonly device: string;
   readonly sequence: number;
-  readonly previous?: SegmentRef | undefined;
+  readonly previous?: PreviousSegment | undefined;
   /** From here on, only what `base.seen` does not cover need be read further back. */
   readonly base?: LogBase | undefined;
   readonly entries: readonly LogEntry[];
@@ -47,7 +52,7 @@ const SEGMENT: z.ZodType<LogSegment> = z.strictObject({
   chain: chainId,
   device: textUpTo(64),
   sequence: integer(0),
-  previous: segmentRef.optional(),
+  previous: z.strictObject({ record: slabRecord, hash: bytesOf(32), sequence: integer(0) }).optional(),
   base: z.strictObject({ slabs: z.array(segmentRef), seen }).optional(),
   entries: z.array(logEntry),
 });

@@ -16,7 +16,13 @@ import type { SlabId, SlabRecord } from "../renter/slab.ts";
 import type { FileKeys } from "./file-keys.ts";
 import type { LogEntry } from "./log-entry.ts";
 import { decodeHead, encodeHead, type LogHead, type Seen } from "./log-head.ts";
-import { type LogBase, type LogSegment, packSegment, unpackSegment } from "./log-segment.ts";
+import {
+  type LogBase,
+  type LogSegment,
+  type PreviousSegment,
+  packSegment,
+  unpackSegment,
+} from "./log-segment.ts";
 
 /** Where the log stands: kept in the index, in the batch of each group of writes. */
 export interface LogState {
@@ -104,7 +110,7 @@ export class MetadataLog {
       chain: state.chain,
       device,
       sequence,
-      previous: state.head?.segment,
+      previous: state.head && { ...state.head.segment, sequence: state.head.sequence },
       base,
       entries,
     });
@@ -242,13 +248,12 @@ export class MetadataLog {
     isCovered: (chain: string, sequence: number) => boolean,
     places: Map<SlabId, SlabRecord>,
   ): AsyncGenerator<LogSegment> {
-    let next: LogHead["segment"] | undefined = head.segment;
-    let sequence = head.sequence;
+    let next: PreviousSegment | undefined = { ...head.segment, sequence: head.sequence };
     const covered: Record<string, number> = {};
     for (let count = 0; next !== undefined && count < MOST_SEGMENTS; count++) {
       const record: SlabRecord = places.get(next.record.id) ?? next.record;
       const segment = unpackSegment(await this.#d.renter.readWhole(record), next.hash);
-      if (segment.chain !== head.chain || segment.sequence > sequence) {
+      if (segment.chain !== head.chain || segment.sequence !== next.sequence) {
         throw new DecodeError("a segment of another chain");
       }
       for (const entry of segment.entries) {
@@ -259,10 +264,8 @@ export class MetadataLog {
       yield segment;
       if (segment.base !== undefined) Object.assign(covered, segment.base.seen);
       next = segment.previous;
-      // The counter before this segment's first is at least the last one of the segment before.
-      sequence = segment.sequence - 1;
       const floor = covered[head.chain] ?? -1;
-      if (sequence <= floor || isCovered(head.chain, sequence)) return;
+      if (next !== undefined && (next.sequence <= floor || isCovered(head.chain, next.sequence))) return;
     }
   }
 }

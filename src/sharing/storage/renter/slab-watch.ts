@@ -162,9 +162,9 @@ export class SlabWatch {
 
   #hostWent(host: PeerId, forGood: boolean): void {
     if (this.#d.renter.hosts.record(host) === undefined) return;
-    if (forGood) return this.repairSoon();
     // Looked at when it counts as missing, and again when it counts as dead.
-    for (const seconds of [this.#policy.awaySeconds, this.#policy.deadSeconds]) {
+    const delays = forGood ? [0] : [this.#policy.awaySeconds, this.#policy.deadSeconds];
+    for (const seconds of delays) {
       this.#d.clock.after(1000 * seconds + 1, () => this.repairSoon());
     }
   }
@@ -290,7 +290,11 @@ export class SlabWatch {
     const wanted = slab === undefined ? [] : this.#wanted(slab);
     if (slab === undefined || wanted.length === 0) return none;
     const set = new Set(wanted);
-    const kept = slab.shards.flatMap(({ host }, i) => (host === "" || set.has(i) ? [] : [host]));
+    // A host that is here and has lost its shard is not given it again.
+    const kept = slab.shards.flatMap(({ host }, i) => {
+      const stays = !set.has(i) || renter.hosts.state(host) === "ready";
+      return host !== "" && stays ? [host] : [];
+    });
     const { places, spares } = place(wanted.length, this.#policy, renter.hosts, random, { hosts: kept });
     if (places.length === 0) return { ...none, left: true };
     const chosen = wanted.slice(0, places.length);

@@ -1,0 +1,228 @@
+/** Files while hosts die, come back, lie and lose. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PeerId } from "#sharing/mesh/mesh.ts";
+import { accept } from "#sharing/mesh/protocol.ts";
+import { FileError, type ObjectInfo, type SlabHealth } from "../file-store.ts";
+import type { Files } from "./files.ts";
+import { bodyOf, Circle, readAll } from "./test-circle.ts";
+
+const SCHEME = { needed: 4, total: 12 };
+
+async function putBytes(files: Files, bytes: Uint8Array, key = "file"): Promise<ObjectInfo> {
+  if ((await files.buckets()).length === 0) await files.createBucket("box");
+  return await files.put("box", key, bodyOf(bytes));
+}
+
+function hostsOf(health: readonly SlabHealth[]): PeerId[] {
+  return [...new Set(health.flatMap(({ shards }) => shards.map(({ host }) => host)))];
+}
+
+test("with eight of twelve hosts gone a file of 4-of-12 still reads bit for bit; with nine it says so", async () => {
+  const circle = await Circle.start({ hosts: 12, policy: { slabBytes: 1 << 20, hedgeMs: 100 } });
+  const { files } = await circle.owner();
+  const bytes = circle.random.fill(new Uint8Array(2_500_000));
+  const object = await putBytes(files, bytes);
+  circle.kill(0, 2, 3, 5, 6, 8, 9, 11);
+  assert.deepEqual(await readAll(files.read(object)), bytes);
+  circle.kill(1);
+  await assert.rejects(readAll(files.read(object)), (error) => {
+    return error instanceof FileError && error.code === "ServiceUnavailable";
+  });
+  await circle.stop();
+});
+
+test("with five of twelve hosts dead, repair fills all twelve places from the spares", async () => {
+  const policy = { slabBytes: 1 << 20, scheme: SCHEME, awaySeconds: 0, deadSeconds: 0 };
+  const circle = await Circle.start({ hosts: 17, policy });
+  const { files } = await circle.owner();
+  const bytes = circle.random.fill(new Uint8Array(2_500_000));
+  const object = await putBytes(files, bytes);
+  const before = hostsOf(await files.health(object));
+  assert.equal(before.length >= 12, true);
+  const dead = (await files.health(object))[0]!.shards.slice(3, 8).map(({ host }) => circle.indexOf(host));
+  circle.kill(...dead);
+  const states = new Set<string>();
+  files.events.on((event) => {
+    if (event.type === "slab") for (const { state } of event.health.shards) states.add(state);
+  });
+  await files.upkeep();
+  const after = await files.health(object);
+  for (const { shards } of after) {
+    assert.deepEqual(new Set(shards.map(({ state }) => state)), new Set(["stored"]));
+    assert.equal(new Set(shards.map(({ host }) => host)).size, 12, "one shard a host");
+    for (const { host } of shards) assert.equal(dead.includes(circle.indexOf(host)), false);
+  }
+  assert.deepEqual(states.has("repairing"), true);
+  // The repaired shards alone, where possible, give the file back.
+  const kept = after[0]!.shards.filter((_, i) => i < 3 || i > 7).map(({ host }) => circle.indexOf(host));
+  circle.kill(...kept.slice(0, 6));
+  assert.deepEqual(await readAll(files.read(object)), bytes);
+  await circle.stop();
+});
+
+test("a host away for a while is not replaced above the threshold, and counts again when it is back", async () => {
+  const policy = { scheme: { needed: 2, total: 6 }, awaySeconds: 0, deadSeconds: 3600 };
+  const circle = await Circle.start({ hosts: 9, policy });
+  const { files } = await circle.owner();
+  const object = await putBytes(files, circle.random.fill(new Uint8Array(100_000)));
+  const places = (await files.health(object))[0]!.shards.map(({ host }) => circle.indexOf(host));
+  circle.kill(places[0]!);
+  await files.upkeep();
+  const away = (await files.health(object))[0]!.shards;
+  assert.equal(away[0]!.state, "lost");
+  assert.equal(circle.indexOf(away[0]!.host), places[0]);
+  circle.revive(places[0]!);
+  await files.upkeep();
+  assert.equal((await files.health(object))[0]!.shards[0]!.state, "stored");
+  // Two away: four are left, which is the threshold k+(n−k)/2.
+  circle.kill(places[0]!, places[1]!);
+  await files.upkeep();
+  const repaired = (await files.health(object))[0]!.shards;
+  assert.deepEqual(new Set(repaired.map(({ state }) => state)), new Set(["stored"]));
+  await circle.stop();
+});
+
+test("a host that answers an audit wrong is reported, and its shards are moved", async () => {
+  const circle = await Circle.start({ hosts: 8, policy: { scheme: { needed: 2, total: 6 } } });
+  const { files, mesh } = await circle.owner();
+  const bytes = circle.random.fill(new Uint8Array(100_000));
+  const object = await putBytes(files, bytes);
+  const cheat = circle.hosts[circle.indexOf((await files.health(object))[0]!.shards[2]!.host)]!;
+  // It threw the shard away and makes up what it is asked for.
+  const call = mesh.call.bind(mesh) as typeof mesh.call;
+  mesh.call = async (peer, protocol, method, request, options) => {
+    const outcome = await call(peer, protocol, method, request, options);
+    const isAudit = (request as { challenge?: unknown }).challenge !== undefined;
+    if (!outcome.ok || !isAudit || peer !== cheat.mesh.self) return outcome;
+    const { leaves, proof } = outcome.value as { leaves: Uint8Array[]; proof: Uint8Array };
+    return accept({ leaves: leaves.map((leaf) => new Uint8Array(leaf.length)), proof }) as typeof outcome;
+  };
+  await files.upkeep();
+  assert.equal(mesh.view(cheat.mesh.self)!.standing, "banned");
+  const { shards } = (await files.health(object))[0]!;
+  assert.deepEqual(new Set(shards.map(({ state }) => state)), new Set(["stored"]));
+  assert.equal(
+    shards.some(({ host }) => host === cheat.mesh.self),
+    false,
+  );
+  assert.deepEqual(await readAll(files.read(object)), bytes);
+  await circle.stop();
+});
+
+test("a cell that its proof does not hold for is not used, and its host is reported", async () => {
+  const circle = await Circle.start({ hosts: 6, policy: { scheme: { needed: 2, total: 6 } } });
+  const { files, mesh } = await circle.owner();
+  const bytes = circle.random.fill(new Uint8Array(300_000));
+  const object = await putBytes(files, bytes);
+  const call = mesh.call.bind(mesh) as typeof mesh.call;
+  const liars = new Set(circle.hosts.slice(0, 3).map((host) => host.mesh.self));
+  mesh.call = async (peer, protocol, method, request, options) => {
+    const outcome = await call(peer, protocol, method, request, options);
+    const reply = outcome.ok ? (outcome.value as { bytes?: Uint8Array }) : {};
+    if (reply.bytes !== undefined && liars.has(peer)) reply.bytes[7]! ^= 1;
+    return outcome;
+  };
+  for (let i = 0; i < 3; i++) assert.deepEqual(await readAll(files.read(object)), bytes);
+  const banned = circle.hosts.filter((host) => mesh.view(host.mesh.self)!.standing === "banned");
+  assert.equal(banned.length > 0 && banned.every((host) => liars.has(host.mesh.self)), true);
+  await circle.stop();
+});
+
+test("slow hosts are replaced by spares at the upload, and hedged at the read", async () => {
+  const slow = [1, 4];
+  const circle = await Circle.start({
+    hosts: 10,
+    policy: { scheme: { needed: 3, total: 8 }, hedgeMs: 60 },
+    hostOptions: (index) => (slow.includes(index) ? { latencyMs: 20_000 } : {}),
+  });
+  const { files } = await circle.owner();
+  const bytes = circle.random.fill(new Uint8Array(400_000));
+  const began = performance.now();
+  const object = await putBytes(files, bytes);
+  assert.equal(performance.now() - began < 5000, true);
+  assert.deepEqual(await readAll(files.read(object)), bytes);
+  assert.equal(performance.now() - began < 6000, true);
+  await circle.stop();
+});
+
+test("strict: one shard per account and netgroup; too few of them is an error that says so", async () => {
+  const circle = await Circle.start({
+    hosts: 6,
+    policy: { scheme: { needed: 2, total: 4 } },
+    hostOptions: (index) => ({ ip: `10.0.${index >> 1}.${index}` }),
+  });
+  const { files } = await circle.owner();
+  const object = await putBytes(files, circle.random.fill(new Uint8Array(50_000)));
+  const { shards } = (await files.health(object))[0]!;
+  const groups = shards.filter(({ host }) => host !== "").map(({ host }) => circle.indexOf(host) >> 1);
+  assert.deepEqual(groups.sort(), [0, 1, 2]);
+  circle.kill(0, 1);
+  await assert.rejects(putBytes(files, new Uint8Array(50_000), "more"), { code: "ServiceUnavailable" });
+  await circle.stop();
+});
+
+test("relaxed: two hosts of one network hold several shards each", async () => {
+  const circle = await Circle.start({
+    hosts: 2,
+    policy: { scheme: { needed: 2, total: 4 }, diversity: "relaxed" },
+    hostOptions: (index) => ({ ip: `127.0.0.${index + 1}` }),
+  });
+  const { files } = await circle.owner();
+  const bytes = circle.random.fill(new Uint8Array(200_000));
+  const object = await putBytes(files, bytes);
+  circle.kill(1);
+  assert.deepEqual(await readAll(files.read(object)), bytes);
+  await circle.stop();
+});
+
+test("four friends on one machine: one dies, the file reads, repair puts its shards with the others", async () => {
+  const policy = { diversity: "relaxed", awaySeconds: 0, deadSeconds: 0 } as const;
+  const circle = await Circle.start({ hosts: 4, policy, hostOptions: () => ({ ip: "127.0.0.1" }) });
+  const { files } = await circle.owner();
+  const bytes = circle.random.fill(new Uint8Array(700_000));
+  const object = await putBytes(files, bytes);
+  assert.deepEqual((await files.health(object))[0]!.needed, 2);
+  circle.kill(2);
+  assert.deepEqual(await readAll(files.read(object)), bytes);
+  await files.upkeep();
+  const { shards } = (await files.health(object))[0]!;
+  assert.deepEqual(new Set(shards.map(({ state }) => state)), new Set(["stored"]));
+  assert.deepEqual(await readAll(files.read(object)), bytes);
+  await circle.stop();
+});
+
+test("a shard that its host declares lost is made anew elsewhere, without penalty", async () => {
+  const circle = await Circle.start({ hosts: 8, policy: { scheme: { needed: 2, total: 6 } } });
+  const { files, mesh } = await circle.owner();
+  const bytes = circle.random.fill(new Uint8Array(100_000));
+  const object = await putBytes(files, bytes);
+  const { host } = (await files.health(object))[0]!.shards[1]!;
+  const loser = circle.hosts[circle.indexOf(host)]!;
+  await rot(loser.disk);
+  while ((await loser.host.scrubNext()) > 0);
+  assert.match(loser.host.status().trouble ?? "", /lost/);
+  await files.upkeep();
+  const { shards } = (await files.health(object))[0]!;
+  assert.equal(
+    shards.every(({ state }) => state === "stored"),
+    true,
+  );
+  assert.notEqual(shards[1]!.host, host);
+  assert.notEqual(mesh.view(host)!.standing, "banned");
+  assert.deepEqual(await readAll(files.read(object)), bytes);
+  await circle.stop();
+});
+
+/** Turns bits in every large file of a host's disk. */
+async function rot(disk: Circle["hosts"][number]["disk"], folder = "/host"): Promise<void> {
+  for (const name of await disk.files.readDirectory(folder)) {
+    const path = `${folder}/${name}`;
+    const stat = await disk.files.stat(path);
+    if (stat?.isDirectory === true && (await disk.hasStore(path)) === false) await rot(disk, path);
+    if (stat === undefined || stat.isDirectory || stat.size < 4096) continue;
+    const file = await disk.files.open(path, "write");
+    await file.write(new Uint8Array(64).fill(0xaa), 100);
+    await file.close();
+  }
+}
