@@ -25,12 +25,14 @@ export function chapter(title: string): void {
 export class Bars {
   readonly #names: readonly string[];
   readonly #total: number;
+  readonly #unit: string;
   #values: readonly number[];
   #drawn = false;
 
-  constructor(names: readonly string[], total: number) {
+  constructor(names: readonly string[], total: number, unit: string) {
     this.#names = names;
     this.#total = total;
+    this.#unit = unit;
     this.#values = names.map(() => 0);
   }
 
@@ -53,7 +55,12 @@ export class Bars {
       const filled = Math.round(share * 32);
       const bar = green("━".repeat(filled)) + dim("─".repeat(32 - filled));
       const clear = live ? "\u001b[2K" : "";
-      say(`${clear}  ${name.padEnd(width)}  ${bar}  ${this.#values[i] ?? 0} of ${this.#total} blocks`);
+      say(`${clear}  ${name.padEnd(width)}  ${bar}  ${this.#values[i] ?? 0} of ${this.#total} ${this.#unit}`);
     }
   }
+}
+
+/** Bytes as people read them. */
+export function byteText(bytes: number): string {
+  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

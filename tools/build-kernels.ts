@@ -3,14 +3,17 @@
  * results are checked in, so that nobody needs the compiler to run Freehold; check-kernels.ts proves them equal
  * to their sources.
  */
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The part of the compiler's interface used here. Its own types bring AssemblyScript's globals along, so they are kept out. */
 interface Compiler {
   main(
     args: readonly string[],
-    api: { writeFile(path: string, contents: Uint8Array | string): void },
+    api: {
+      readFile(path: string, base: string): string | null;
+      writeFile(path: string, contents: Uint8Array | string): void;
+    },
   ): Promise<{ error: Error | null; stderr: { toString(): string } }>;
 }
 
@@ -34,9 +37,13 @@ export function kernelNames(): string[] {
 /**
  * Compiles one kernel. The same bytes come out on every machine: paths are relative to kernels/, and the
  * compiler's version is pinned in package.json.
+ * @param edit changes the text of a source file before it is compiled, for tests that need a kernel that is not ours
  * @throws Error with the compiler's messages.
  */
-export async function compileKernel(name: string): Promise<Uint8Array> {
+export async function compileKernel(
+  name: string,
+  edit: (path: string, text: string) => string = (_path, text) => text,
+): Promise<Uint8Array> {
   const output = "out.wasm";
   let binary: Uint8Array | undefined;
   const compiler = await loadCompiler();
@@ -54,6 +61,10 @@ export async function compileKernel(name: string): Promise<Uint8Array> {
       ...["--initialMemory", "1"],
     ],
     {
+      readFile: (path, base) => {
+        const file = join(base, path);
+        return existsSync(file) ? edit(path, readFileSync(file, "utf8")) : null;
+      },
       writeFile: (path, contents) => {
         if (path === output && typeof contents !== "string") binary = contents;
       },

@@ -1,0 +1,73 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DemoPeer } from "../peer.ts";
+import { until } from "../peer.ts";
+import { buildScene } from "../scene/build-scene.ts";
+import { Bars, chapter, dim, green, orange, say } from "../terminal.ts";
+
+const SIZE = "480x270";
+const SAMPLES = 32;
+
+interface Job {
+  readonly id: string;
+  readonly state: string;
+  readonly reason?: string;
+  readonly outputs?: string;
+  readonly tasks: readonly {
+    readonly state: string;
+    readonly provider?: string;
+    readonly providerName?: string;
+    readonly attempts: readonly { readonly provider: string; readonly outcome: string }[];
+  }[];
+}
+
+interface Receipt {
+  readonly peer: string;
+  readonly what: string;
+}
+
+/** Erin renders over everybody's machines; the tampered one is caught and gets no receipt. */
+export async function render(erin: DemoPeer, helpers: readonly DemoPeer[], cheat: DemoPeer): Promise<string> {
+  chapter("Erin renders a picture on everybody's machines");
+  say(dim(`  ${cheat.name} is back, with a program that saves itself 1 of 16 samples and says nothing`));
+  for (const peer of [...helpers, cheat]) await peer.api.post("/provider/start", {});
+  const scene = join(erin.folder, "still-life.glb");
+  await writeFile(scene, await buildScene());
+  const started = Date.now();
+  const [width, height] = SIZE.split("x").map(Number);
+  const { id } = await erin.api.post<Job>("/jobs/render", { scene, width, height, samples: SAMPLES });
+  let bars: Bars | undefined;
+  const job = await until(
+    async () => {
+      const now = await erin.api.get<Job>(`/jobs/${id}`);
+      bars ??= new Bars(["tiles"], now.tasks.length, "verified");
+      bars.show([now.tasks.filter(({ state }) => state === "verified").length]);
+      if (now.state === "failed" || now.state === "cancelled")
+        throw new Error(`the render ${now.state}: ${now.reason}`);
+      return now.state === "done" ? now : undefined;
+    },
+    "the picture",
+    120,
+  );
+  bars?.end();
+  const by = new Map<string, number>();
+  for (const { providerName = "?" } of job.tasks) by.set(providerName, (by.get(providerName) ?? 0) + 1);
+  say(
+    `  ${[...by].map(([name, tiles]) => `${name} ${tiles}`).join(", ")}, in ${((Date.now() - started) / 1000).toFixed(1)} s`,
+  );
+  await tellOfCheat(erin, cheat, job);
+  const picture = join(job.outputs ?? "", "picture.png");
+  say(`  ${green("the picture")}: ${picture}`);
+  return picture;
+}
+
+async function tellOfCheat(erin: DemoPeer, cheat: DemoPeer, job: Job): Promise<void> {
+  const { peer } = (await cheat.api.get<{ sharing: { peer: string } }>("/status")).sharing;
+  const caught = job.tasks.flatMap(({ attempts }) => attempts).filter(({ provider }) => provider === peer);
+  if (caught.length === 0) throw new Error(`${cheat.name} was given no task`);
+  if (job.tasks.some(({ provider }) => provider === peer)) throw new Error(`${cheat.name} was believed`);
+  const receipts = await erin.api.get<readonly Receipt[]>("/receipts?service=compute&limit=500");
+  const paid = receipts.filter((receipt) => receipt.peer === peer).length;
+  if (paid > 0) throw new Error(`${cheat.name} got ${paid} receipts`);
+  say(`  ${orange(`${cheat.name} was caught`)}: ${caught[0]?.outcome}; no receipt, no more tasks`);
+}
