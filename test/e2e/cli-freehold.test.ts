@@ -13,7 +13,14 @@ async function makePlace(): Promise<{
   const datadir = join(temporaryDirectory(), "data");
   const [port, rpcPort] = [await freePort(), await freePort()];
   const place = ["--datadir", datadir, "--network", "regtest"];
-  const daemon = [`-port=${port}`, `-rpcport=${rpcPort}`, "-connect=0", "-listen=0", "-dnsseed=0"];
+  const daemon = [
+    `-port=${port}`,
+    `-rpcport=${rpcPort}`,
+    "-connect=0",
+    "-listen=0",
+    "-dnsseed=0",
+    "-apiport=0",
+  ];
   return { datadir, run: (...words) => runProgram(FREEHOLD, [...words, ...place, ...daemon]) };
 }
 
@@ -26,9 +33,9 @@ test("a node is started, shown and stopped", async () => {
   assert.deepEqual([started.code, started.stderr], [0, ""]);
   assert.match(
     started.stdout,
-    /^Started\.\n\nFreehold \d+\.\d+\.\d+ on regtest, running for \d+ s\n\n {2}Height {5}0 of 0 headers\n/,
+    /^Started\.\n ✓ data: .* free\n ✓ ports: RPC 127\.0\.0\.1:\d+ · dashboard 127\.0\.0\.1:\d+\n ○ not sharing: there is no wallet freehold yet: `freehold wallet new` makes it\n {3}Open http:\/\/127\.0\.0\.1:\d+\/#k=[\w-]{43}\n\nFreehold \d+\.\d+\.\d+ on regtest, running for \d+ s\n\n {2}Height {5}0 of 0 headers\n/,
   );
-  assert.match(started.stdout, new RegExp(`\n {2}Data {7}${datadir}\n$`));
+  assert.match(started.stdout, new RegExp(`\n {2}Data {7}${datadir}\n {2}Dashboard {2}http`));
   assert.ok(existsSync(join(datadir, "regtest", "chainstate")));
 
   const again = await run("start", "--json");
@@ -103,6 +110,7 @@ test("a network of one's own", async () => {
       `-rpcport=${rpcPort}`,
       "-connect=0",
       "-dnsseed=0",
+      "-apiport=0",
     ]);
   const { code, stderr, stdout } = await run("start", "--json");
   assert.deepEqual([code, stderr], [0, ""]);

@@ -1,7 +1,7 @@
 /** The API of the node that runs on a data directory, as the commands of `freehold` use it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { NotRunning } from "./background-node.ts";
+import { NotRunning } from "./not-running.ts";
 
 /** File in the network's folder: the API's address, and below it the bearer token. */
 export const API_COOKIE = ".api-cookie";

@@ -11,23 +11,20 @@ import { readArguments, readConfiguration } from "#node/config/read-settings.ts"
 import { Settings } from "#node/config/settings.ts";
 import { VERSION } from "#node/config/version.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
+import { ApiClient, ApiRefusal } from "./api-client.ts";
 import { CLIENT_OPTIONS } from "./client-options.ts";
 import { type CallSettings, findEndpoint } from "./endpoint.ts";
-import { type NodeStatus, statusOf } from "./format-status.ts";
+import { type NodeStatus, type ServicesStatus, statusOf } from "./format-status.ts";
+import { NotRunning } from "./not-running.ts";
 import { ConnectionFailed, callRpc, rpcRequest } from "./rpc-client.ts";
 
 /** The daemon's program. */
-const DAEMON = resolve(import.meta.dirname, "../../node/bitcoind.ts");
+const DAEMON = resolve(import.meta.dirname, "../../node/freehold-node.ts");
 /** A daemon without a terminal, that can be asked and stopped. */
 const AS_SERVICE = ["-nodaemon", "-nodaemonwait", "-noprinttoconsole", "-server=1"];
 /** Between two looks at the node, ms. */
 const GLANCE = 200;
 const IN_WARMUP = -28;
-
-/** Nobody answers. */
-export class NotRunning extends Error {
-  override readonly name = "NotRunning";
-}
 
 /** The node is there but not ready; the text says what it does. */
 export class Starting extends Error {
@@ -89,9 +86,47 @@ export class BackgroundNode {
     });
   }
 
+  /** @throws as {@link ask} */
   async status(): Promise<NodeStatus> {
-    const methods = ["getblockchaininfo", "getnetworkinfo", "getmempoolinfo", "uptime"];
-    return statusOf(await this.ask(methods), VERSION, this.datadir);
+    const [uptime = 0] = await this.ask(["uptime"]);
+    const own = { uptime, version: VERSION, network: this.network.name, datadir: this.datadir };
+    // With -ledger=none these have nothing to tell.
+    const methods = ["getblockchaininfo", "getnetworkinfo", "getmempoolinfo"];
+    const ledger = await this.ask(methods).catch((error: Error) => {
+      if (error instanceof NotRunning || error instanceof Starting) throw error;
+      return undefined;
+    });
+    return statusOf(own, ledger, await this.#services());
+  }
+
+  /** What the API tells of the other process; undefined while it is shut. */
+  async #services(): Promise<ServicesStatus | undefined> {
+    try {
+      const api = ApiClient.of(this.folder);
+      const { sharing } = await api.get<{ sharing: ServicesStatus["sharing"] }>("/status");
+      return { api: api.address, sharing };
+    } catch (error) {
+      if (error instanceof NotRunning || error instanceof ApiRefusal) return undefined;
+      throw error;
+    }
+  }
+
+  /** A link that logs a browser in, once; undefined while the API is shut. */
+  async loginLink(): Promise<string | undefined> {
+    try {
+      const api = ApiClient.of(this.folder);
+      const { key } = await api.post<{ key: string }>("/login-links");
+      return `${api.address}/#k=${key}`;
+    } catch (error) {
+      if (error instanceof NotRunning) return undefined;
+      throw error;
+    }
+  }
+
+  /** Where RPC is answered, `127.0.0.1:8332`. */
+  get rpcAddress(): string {
+    const { host, port } = findEndpoint(this.#call, undefined);
+    return `${host}:${port}`;
   }
 
   /**
@@ -122,7 +157,7 @@ export class BackgroundNode {
   /** What the node does before it is ready; undefined when it is. */
   async #state(): Promise<string | undefined> {
     try {
-      await this.ask(["getblockcount"]);
+      await this.ask(["uptime"]);
       return undefined;
     } catch (error) {
       if (error instanceof Starting) return error.message;

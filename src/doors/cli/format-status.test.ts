@@ -1,12 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { duration, formatStatus, type NodeStatus, painter, progressText, statusOf } from "./format-status.ts";
+import {
+  duration,
+  formatStart,
+  formatStatus,
+  type NodeStatus,
+  painter,
+  progressText,
+  statusOf,
+} from "./format-status.ts";
 
 const STATUS: NodeStatus = {
   running: true,
   version: "1.2.3",
   network: "main",
   datadir: "/data",
+  ledger: "own",
   height: 812_345,
   headers: 870_123,
   progress: 0.6123,
@@ -38,6 +47,46 @@ test("the state is told line by line", () => {
   );
 });
 
+test("both processes are told of, and a missing ledger", () => {
+  const services = {
+    api: "http://127.0.0.1:8420",
+    sharing: {
+      state: "running",
+      peer: "12D3KooWx",
+      listening: ["/ip4/127.0.0.1/tcp/8440"],
+      s3: "http://127.0.0.1:9000",
+    },
+  } as const;
+  const own = { uptime: 61, version: "1.2.3", network: "regtest", datadir: "/data" };
+  const plain = (_colour: string, text: string) => text;
+  assert.equal(
+    formatStatus(statusOf(own, undefined, services), 0, plain),
+    [
+      "Freehold 1.2.3 on regtest, running for 1 min 1 s",
+      "",
+      "  Ledger     none",
+      "  Data       /data",
+      "  Dashboard  http://127.0.0.1:8420",
+      "  Sharing    running as 12D3KooWx",
+      "  Mesh       /ip4/127.0.0.1/tcp/8440",
+      "  S3         http://127.0.0.1:9000",
+    ].join("\n"),
+  );
+  const places = { rpc: "127.0.0.1:18443", freeBytes: 5e9, login: "http://127.0.0.1:8420/#k=x" };
+  assert.equal(
+    formatStart(statusOf(own, undefined, services), places, plain),
+    [
+      " ✓ data: /data, 5.0 GB free",
+      " ✓ ports: RPC 127.0.0.1:18443 · S3 127.0.0.1:9000 · mesh /ip4/127.0.0.1/tcp/8440 · dashboard 127.0.0.1:8420",
+      " ✓ sharing as 12D3KooWx",
+      "   Open http://127.0.0.1:8420/#k=x",
+    ].join("\n"),
+  );
+  const off = { ...services, sharing: { state: "off", reason: "no wallet" } } as const;
+  assert.match(formatStatus(statusOf(own, undefined, off), 0, plain), /\n {2}Sharing {4}off: no wallet$/);
+  assert.match(formatStart(statusOf(own, undefined, off), places, plain), /\n ○ not sharing: no wallet\n/);
+});
+
 test("it is read off the node's answers", () => {
   const chain = {
     chain: "regtest",
@@ -51,15 +100,16 @@ test("it is read off the node's answers", () => {
     warnings: ["w"],
   };
   const status = statusOf(
-    [chain, { connections_in: 1, connections_out: 2 }, { size: 3, bytes: 4, loaded: true }, 9],
-    "v",
-    "/d",
+    { uptime: 9, version: "v", network: "n", datadir: "/d" },
+    [chain, { connections_in: 1, connections_out: 2 }, { size: 3, bytes: 4, loaded: true }],
+    undefined,
   );
   assert.deepEqual(status, {
     running: true,
     version: "v",
     network: "regtest",
     datadir: "/d",
+    ledger: "own",
     height: 5,
     headers: 6,
     progress: 0.5,

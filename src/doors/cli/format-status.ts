@@ -1,12 +1,30 @@
 /** What `freehold status` shows of a running node. */
 import type { Json, JsonObject } from "#base/lib/json.ts";
 
+/** The sharing process, as the API tells of it. */
+export interface SharingSummary {
+  readonly state: "running" | "starting" | "off";
+  /** Why it does not run. */
+  readonly reason?: string;
+  readonly peer?: string;
+  readonly listening?: readonly string[];
+  readonly s3?: string;
+}
+
+export interface ServicesStatus {
+  /** `http://127.0.0.1:8420`. */
+  readonly api: string;
+  readonly sharing: SharingSummary;
+}
+
 /** A node's state, as `--json` prints it. */
 export interface NodeStatus {
   readonly running: true;
   readonly version: string;
   readonly network: string;
   readonly datadir: string;
+  /** Where the chain comes from; with `none` the figures of chain and peers are 0. */
+  readonly ledger: "own" | "none";
   readonly height: number;
   readonly headers: number;
   /** Share of all transactions that are validated, 0–1. */
@@ -21,22 +39,42 @@ export interface NodeStatus {
   readonly diskBytes: number;
   readonly uptimeSeconds: number;
   readonly warnings: readonly string[];
+  /** Where the API listens; missing while it is shut. */
+  readonly api?: string;
+  /** The other process; missing while the API is shut. */
+  readonly sharing?: SharingSummary;
 }
 
-/** Results of getblockchaininfo, getnetworkinfo, getmempoolinfo and uptime as a status. */
-export function statusOf(results: readonly Json[], version: string, datadir: string): NodeStatus {
-  const [chain, network, mempool] = results as [JsonObject, JsonObject, JsonObject];
+/** What is known of a node whatever it runs. */
+export interface OwnStatus {
+  readonly uptime: Json;
+  readonly version: string;
+  readonly network: string;
+  readonly datadir: string;
+}
+
+/**
+ * A status from results of RPC and API.
+ * @param ledger results of getblockchaininfo, getnetworkinfo and getmempoolinfo; undefined with -ledger=none
+ */
+export function statusOf(
+  own: OwnStatus,
+  ledger: readonly Json[] | undefined,
+  services: ServicesStatus | undefined,
+): NodeStatus {
+  const [chain = {}, network = {}, mempool = {}] = (ledger ?? []) as JsonObject[];
   const number = (value: Json | undefined): number => (typeof value === "number" ? value : 0);
   return {
     running: true,
-    version,
-    network: String(chain["chain"]),
-    datadir,
+    version: own.version,
+    network: String(chain["chain"] ?? own.network),
+    datadir: own.datadir,
+    ledger: ledger === undefined ? "none" : "own",
     height: number(chain["blocks"]),
     headers: number(chain["headers"]),
     progress: number(chain["verificationprogress"]),
     catchingUp: chain["initialblockdownload"] === true,
-    bestBlock: String(chain["bestblockhash"]),
+    bestBlock: String(chain["bestblockhash"] ?? ""),
     bestBlockTime: number(chain["time"]),
     peers: {
       inbound: number(network["connections_in"]),
@@ -45,11 +83,12 @@ export function statusOf(results: readonly Json[], version: string, datadir: str
     mempool: {
       transactions: number(mempool["size"]),
       bytes: number(mempool["bytes"]),
-      loaded: mempool["loaded"] === true,
+      loaded: ledger === undefined || mempool["loaded"] === true,
     },
     diskBytes: number(chain["size_on_disk"]),
-    uptimeSeconds: number(results[3]),
+    uptimeSeconds: number(own.uptime),
     warnings: Array.isArray(chain["warnings"]) ? chain["warnings"].map(String) : [],
+    ...(services === undefined ? {} : services),
   };
 }
 
@@ -77,9 +116,24 @@ export function progressText(progress: number): string {
 
 /** The state for people, one line a subject. `now` in seconds since 1970. */
 export function formatStatus(status: NodeStatus, now: number, paint: Paint): string {
+  const rows: [string, string][] = [
+    ...(status.ledger === "own" ? ledgerRows(status, now, paint) : [["Ledger", "none"] as [string, string]]),
+    ["Data", status.datadir],
+    ...serviceRows(status, paint),
+    ...status.warnings.map((warning): [string, string] => ["Warning", paint("yellow", warning)]),
+  ];
+  const title = `${paint("bold", `Freehold ${status.version}`)} on ${paint("cyan", status.network)}, running for ${duration(status.uptimeSeconds)}`;
+  return [title, "", ...rows.map((row) => rowText(row, paint))].join("\n");
+}
+
+function rowText([name, text]: [string, string], paint: Paint): string {
+  return `  ${paint("dim", name.padEnd(11))}${text}`;
+}
+
+function ledgerRows(status: NodeStatus, now: number, paint: Paint): [string, string][] {
   const { peers, mempool } = status;
   const state = status.catchingUp ? paint("yellow", "catching up") : paint("green", "up to date");
-  const rows: [string, string][] = [
+  return [
     ["Height", `${count(status.height)} of ${count(status.headers)} headers`],
     ["Progress", `${progressText(status.progress)}  ${state}`],
     ["Best block", `${status.bestBlock}, ${duration(now - status.bestBlockTime)} ago`],
@@ -92,12 +146,50 @@ export function formatStatus(status: NodeStatus, now: number, paint: Paint): str
       `${count(mempool.transactions)} transactions, ${size(mempool.bytes)}${mempool.loaded ? "" : ", loading"}`,
     ],
     ["Disk", size(status.diskBytes)],
-    ["Data", status.datadir],
-    ...status.warnings.map((warning): [string, string] => ["Warning", paint("yellow", warning)]),
   ];
-  const title = `${paint("bold", `Freehold ${status.version}`)} on ${paint("cyan", status.network)}, running for ${duration(status.uptimeSeconds)}`;
-  const lines = rows.map(([name, text]) => `  ${paint("dim", name.padEnd(11))}${text}`);
-  return [title, "", ...lines].join("\n");
+}
+
+/** The API and the sharing process; what they listen on stands behind what they are. */
+function serviceRows({ api, sharing }: NodeStatus, paint: Paint): [string, string][] {
+  if (api === undefined || sharing === undefined) return [];
+  const rows: [string, string][] = [["Dashboard", api]];
+  if (sharing.state !== "running") {
+    rows.push(["Sharing", `${paint("yellow", sharing.state)}: ${sharing.reason ?? ""}`]);
+    return rows;
+  }
+  rows.push(["Sharing", `${paint("green", "running")} as ${sharing.peer}`]);
+  for (const address of sharing.listening ?? []) rows.push(["Mesh", address]);
+  if (sharing.s3 !== undefined) rows.push(["S3", sharing.s3]);
+  return rows;
+}
+
+/** What `freehold start` shows first: where everything is. */
+export function formatStart(
+  status: NodeStatus,
+  places: { readonly rpc: string; readonly freeBytes: number; readonly login: string | undefined },
+  paint: Paint,
+): string {
+  const { sharing } = status;
+  const done = paint("green", "✓");
+  const ports = [
+    `RPC ${places.rpc}`,
+    ...(sharing?.s3 === undefined ? [] : [`S3 ${withoutScheme(sharing.s3)}`]),
+    ...(sharing?.listening ?? []).map((address) => `mesh ${address}`),
+    ...(status.api === undefined ? [] : [`dashboard ${withoutScheme(status.api)}`]),
+  ];
+  const lines = [
+    ` ${done} data: ${status.datadir}, ${size(places.freeBytes)} free`,
+    ` ${done} ports: ${ports.join(" · ")}`,
+  ];
+  if (sharing?.state === "running") lines.push(` ${done} sharing as ${sharing.peer}`);
+  else if (sharing !== undefined)
+    lines.push(` ${paint("yellow", "○")} not sharing: ${sharing.reason ?? sharing.state}`);
+  if (places.login !== undefined) lines.push(`   Open ${places.login}`);
+  return lines.join("\n");
+}
+
+function withoutScheme(address: string): string {
+  return address.replace(/^http:\/\//, "");
 }
 
 function count(value: number): string {

@@ -2,25 +2,38 @@
  * `freehold`, the one command people type. Its exit codes are stable: 0 done, 1 an error, 2 the command line makes
  * no sense, 3 no node is running.
  */
+import { statfsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, CommanderError } from "commander";
 import { VERSION } from "#node/config/version.ts";
-import { BackgroundNode, NotRunning, Starting } from "./background-node.ts";
+import { BackgroundNode, Starting } from "./background-node.ts";
 import { CliContext, type CommonOptions, UsageError } from "./cli-context.ts";
-import { formatStatus, type NodeStatus, painter, progressText } from "./format-status.ts";
+import { filesCommands } from "./commands/files-commands.ts";
+import { hostCommands } from "./commands/host-commands.ts";
+import { jobCommands } from "./commands/job-commands.ts";
+import { provideCommands } from "./commands/provide-commands.ts";
+import { renderCommands } from "./commands/render-commands.ts";
+import { runCommands } from "./commands/run-commands.ts";
+import {
+  formatStart,
+  formatStatus,
+  type NodeStatus,
+  type Paint,
+  painter,
+  progressText,
+} from "./format-status.ts";
+import { NotRunning } from "./not-running.ts";
 import { ProgressLine } from "./progress-line.ts";
+import { splitArguments } from "./split-arguments.ts";
 
 const EXIT = { error: 1, usage: 2, notRunning: 3 } as const;
 /** Between two looks at a node that takes in blocks, ms. */
 const PROGRESS_INTERVAL = 1000;
+/** Between two looks at a sharing process that starts, ms, and how often. */
+const GLANCE = 200;
+const SHARING_GLANCES = 50;
 
 type Options = CommonOptions;
-
-/** Options of the daemon have one dash and are handed to it as they are. */
-function splitArguments(args: readonly string[]): { own: string[]; daemon: string[] } {
-  const isDaemons = (arg: string) => /^-[^-]./.test(arg);
-  return { own: args.filter((arg) => !isDaemons(arg)), daemon: args.filter(isDaemons) };
-}
 
 const { own, daemon } = splitArguments(process.argv.slice(2));
 const program = new Command("freehold");
@@ -43,12 +56,28 @@ async function start(options: Options): Promise<void> {
   } finally {
     line.end();
   }
-  const status = await node.status();
+  const status = await settled(node);
+  const login = await node.loginLink();
+  const places = { rpc: node.rpcAddress, freeBytes: freeBytes(node.datadir), login };
   context.print(
     options,
-    { ...status, started: isNew },
-    `${isNew ? "Started." : "Already running."}\n\n${shown(status)}`,
+    { ...status, started: isNew, rpc: places.rpc, ...(login === undefined ? {} : { dashboard: login }) },
+    `${isNew ? "Started." : "Already running."}\n${formatStart(status, places, paint())}\n\n${shown(status)}`,
   );
+}
+
+/** The status once the sharing process runs, or says why not; for a while. */
+async function settled(node: BackgroundNode): Promise<NodeStatus> {
+  for (let glances = 0; ; glances++) {
+    const status = await node.status();
+    if (status.sharing?.state !== "starting" || glances >= SHARING_GLANCES) return status;
+    await sleep(GLANCE);
+  }
+}
+
+function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
 }
 
 async function isRunning(node: BackgroundNode): Promise<boolean> {
@@ -101,7 +130,11 @@ async function printLoginLink(options: Options): Promise<void> {
 }
 
 function shown(state: NodeStatus): string {
-  return formatStatus(state, Math.floor(Date.now() / 1000), painter(process.stdout.isTTY === true));
+  return formatStatus(state, Math.floor(Date.now() / 1000), paint());
+}
+
+function paint(): Paint {
+  return painter(process.stdout.isTTY === true);
 }
 
 /** Tells of an error. @returns the exit code */
@@ -130,12 +163,18 @@ program
   .configureHelp({ showGlobalOptions: true })
   .addHelpText(
     "after",
-    "\nOptions of the daemon, such as -dbcache=1000 or -networkfile=ours.json, may follow `start`; they have one dash.",
+    "\nOptions of the daemon, such as --regtest, --name=Bob or --dbcache=1000, may follow `start`; one dash will do.",
   );
 context.command(program, "start", "start the node in the background").action(start);
 context.command(program, "stop", "stop it").action(stop);
 context.command(program, "status", "show what it does").action(status);
 context.command(program, "open", "print a link that logs a browser in, once").action(printLoginLink);
+filesCommands(program, context);
+hostCommands(program, context);
+renderCommands(program, context);
+runCommands(program, context);
+jobCommands(program, context);
+provideCommands(program, context);
 
 try {
   await program.parseAsync(own, { from: "user" });

@@ -1,0 +1,4 @@
+/** Nobody answers. */
+export class NotRunning extends Error {
+  override readonly name = "NotRunning";
+}
