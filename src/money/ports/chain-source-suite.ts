@@ -248,6 +248,21 @@ export function chainSourceSuite(name: string, open: () => Promise<ChainSourceWo
     assert.match(refused.reason, /missingorspent/);
   });
 
+  check("who is being told may send, and hears of it afterwards", async (world) => {
+    const { source, anyone } = world;
+    const { txid } = await world.pay(anyone, 100_000);
+    const raw = await world.spend(txid, 0, [{ value: 90_000, script: scriptOf(1) }]);
+    await source.watch("a", [scriptOf(1)]);
+    using ear = new Ear(source, "a");
+    const off = source.changed.on(async ({ change }) => {
+      if (change.connected.length > 0) assert.ok((await source.broadcast(raw)).ok);
+    });
+    await world.mine();
+    const told = await ear.heard(({ mempoolAdded }) => mempoolAdded.length > 0);
+    off();
+    assert.equal(told.mempoolAdded[0]?.raw.length, raw.length);
+  });
+
   check("who is forgotten hears nothing more", async (world) => {
     const { source } = world;
     if (source.forget === undefined) return;

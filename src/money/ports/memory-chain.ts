@@ -42,6 +42,7 @@ export class MemoryChain implements ChainSource, ChainSourceWorld {
   /** Every transaction ever seen, for what its outputs are. */
   readonly #known = new Map<string, Tx>();
   #salt = 0;
+  #telling: Promise<void> = Promise.resolve();
 
   constructor(height = 101) {
     this.#blocks.push({ place: this.#placeAt(0), txs: [] });
@@ -103,7 +104,9 @@ export class MemoryChain implements ChainSource, ChainSourceWorld {
     return fee;
   }
 
+  /** The tip, once all was told. */
   async tip(): Promise<BlockPlace> {
+    await this.#telling;
     return this.#tip;
   }
 
@@ -164,7 +167,8 @@ export class MemoryChain implements ChainSource, ChainSourceWorld {
     if (replaced.some(({ fee }) => fee! >= tx.fee!)) return { ok: false, reason: "insufficient fee" };
     const gone = this.#withDescendants(replaced);
     this.#mempool = [...this.#mempool.filter((other) => !gone.includes(other)), tx];
-    await this.#emit({ added: [tx], removed: gone });
+    // Whoever sends may hold what a follower waits for.
+    void this.#emit({ added: [tx], removed: gone });
     return { ok: true, txid: tx.txid };
   }
 
@@ -229,6 +233,7 @@ export class MemoryChain implements ChainSource, ChainSourceWorld {
     ]);
     const verdict = await this.broadcast(raw);
     if (!verdict.ok) throw new Error(verdict.reason);
+    await this.#telling;
     return { txid: verdict.txid, raw };
   }
 
@@ -267,26 +272,32 @@ export class MemoryChain implements ChainSource, ChainSourceWorld {
     throw new Error("the chain has no coin left: mine some blocks");
   }
 
-  async #emit(what: {
+  /** Tells the followers, one happening after the other. */
+  #emit(what: {
     disconnected?: readonly Block[];
     connected?: readonly Block[];
     added?: readonly Tx[];
     removed?: readonly Tx[];
   }): Promise<void> {
-    for (const follower of [...this.#scripts.keys()]) {
+    const tip = this.#tip;
+    const told: { follower: string; change: ChainChange }[] = [];
+    for (const follower of this.#scripts.keys()) {
       const own = (txs: readonly Tx[] = []) => txs.filter((tx) => this.#concerns(tx, follower));
       const change: ChainChange = {
         disconnected: (what.disconnected ?? []).map(({ place }) => place),
         connected: (what.connected ?? []).map((block) => this.#told(block, follower)),
         mempoolAdded: own(what.added).map((tx) => chainTx(tx)),
         mempoolRemoved: own(what.removed).map(({ txid }) => txid),
-        tip: this.#tip,
+        tip,
       };
       const isMove = change.connected.length + change.disconnected.length > 0;
-      if (isMove || change.mempoolAdded.length + change.mempoolRemoved.length > 0) {
-        await this.changed.emit({ follower, change });
-      }
+      if (isMove || change.mempoolAdded.length + change.mempoolRemoved.length > 0)
+        told.push({ follower, change });
     }
+    this.#telling = this.#telling.then(async () => {
+      for (const each of told) await this.changed.emit(each);
+    });
+    return this.#telling;
   }
 }
 

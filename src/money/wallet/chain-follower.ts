@@ -5,7 +5,7 @@
 import { type Clock, unixTime } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import type { Mutex } from "#base/lib/mutex.ts";
-import type { BlockPlace, ChainChange, ChainSource, ChainTx } from "../ports/chain-source.ts";
+import type { BlockPlace, ChainChange, ChainSource, ChainTx } from "#money/ports/chain-source.ts";
 import type { WalletEvent } from "./wallet-events.ts";
 import { tableOf, type WalletState } from "./wallet-state.ts";
 

@@ -1,12 +1,12 @@
 /** From what is to be paid to a plan: fee rate, coins, change, order and lock time. */
 import type { Random } from "#base/lib/random.ts";
+import type { BlockPlace, ChainSource } from "#money/ports/chain-source.ts";
 import { decodeAddress, isAddressError } from "#protocol/bitcoin/address.ts";
 import { COIN, MAX_MONEY } from "#protocol/bitcoin/amount.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { classifyOutput } from "#protocol/bitcoin/output-type.ts";
 import { dustThreshold } from "#protocol/policy/dust.ts";
 import { feeFor, feeRatePerKvb } from "#protocol/policy/fee-rate.ts";
-import type { BlockPlace, ChainSource } from "../ports/chain-source.ts";
 import { type Selectable, selectCoins, shuffled } from "./coin-selection.ts";
 import type { OwnScript } from "./keychains.ts";
 import type { PsbtOutput, PsbtPlan } from "./psbt.ts";

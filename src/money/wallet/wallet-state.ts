@@ -4,11 +4,11 @@
  */
 import { toHex, toHexReversed } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
+import type { BlockPlace } from "#money/ports/chain-source.ts";
 import { encodeAddress } from "#protocol/bitcoin/address.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { parseTx, type TxTable } from "#protocol/bitcoin/tx-table.ts";
 import { hashTxs, txidAt, wtxidAt } from "#protocol/bitcoin/txid.ts";
-import type { BlockPlace } from "../ports/chain-source.ts";
 import type { Keychains, OwnScript } from "./keychains.ts";
 import type { TxEvent, WalletEvent } from "./wallet-events.ts";
 import type { Balances, CoinView, HistoryEntry, HistoryOutput, TxStatus } from "./wallet-views.ts";

@@ -1,5 +1,5 @@
 /** What a wallet tells and takes: plain, serialisable values, amounts in satoshi, hashes as people read them. */
-import type { BlockPlace } from "../ports/chain-source.ts";
+import type { BlockPlace } from "#money/ports/chain-source.ts";
 
 export const ADDRESS_TYPES = ["bech32", "bech32m"] as const;
 /** BIP84 (P2WPKH) or BIP86 (P2TR, key path), under Core's names. */
