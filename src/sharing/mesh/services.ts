@@ -38,6 +38,11 @@ export function longestRequest(spec: ProtocolSpec): number {
   return Math.max(...Object.values(spec.methods).map(requestLimitOf));
 }
 
+/** The longest reply of a protocol. */
+export function longestReply(spec: ProtocolSpec): number {
+  return Math.max(...Object.values(spec.methods).map(replyLimitOf));
+}
+
 /** The name a method has in its protocol. @throws Error when it is not one of it: a bug of the caller. */
 export function methodName(spec: ProtocolSpec, method: unknown): string {
   let names = methodNames.get(spec);
@@ -50,6 +55,9 @@ export function methodName(spec: ProtocolSpec, method: unknown): string {
   return name;
 }
 const methodNames = new WeakMap<ProtocolSpec, Map<unknown, string>>();
+
+/** What a frame may be longer than its body: `bytes` may be the length of either. */
+const FRAME_ROOM = 96;
 
 type Handler = (request: unknown, from: RequestContext) => Promise<Outcome<unknown>>;
 
@@ -86,7 +94,7 @@ export class Services {
     return this.#served.get(id)?.spec;
   }
 
-  /** Answers one request, whatever it holds. `bytes` is the length of its frame. Never throws. */
+  /** Answers one request, whatever it holds. `bytes` is the length of its body or frame. Never throws. */
   async answer(
     id: string,
     name: string,
@@ -100,7 +108,7 @@ export class Services {
       return refuse("unknown-method", `${id} has no method ${printable(name)}`);
     }
     const spec = served.spec.methods[name]!;
-    if (bytes > requestLimitOf(spec)) {
+    if (bytes > requestLimitOf(spec) + FRAME_ROOM) {
       return misbehaviour(`${name}: ${bytes} bytes, at most ${requestLimitOf(spec)}`);
     }
     const parsed = spec.request.safeParse(request);
