@@ -198,12 +198,19 @@ export const completeMultipartUpload: Operation = async (request, { files }) => 
 function parseParts(text: string): readonly { readonly part: number; readonly etag: string }[] {
   const elements = parseXml(text, "CompleteMultipartUpload").children.get("Part") ?? [];
   if (elements.length === 0 || elements.length > MAX_PARTS) throw malformed();
-  return elements.map((one) => {
+  const parts = elements.map((one) => {
     const number = childText(one, "PartNumber") ?? "";
     const etag = childText(one, "ETag");
     if (!/^\d{1,5}$/.test(number) || etag === undefined) throw malformed();
     return { part: checkPartNumber(Number(number)), etag: unquote(etag) };
   });
+  if (parts.some(({ part }, at) => at > 0 && part <= parts[at - 1]!.part)) {
+    throw new S3Error(
+      "InvalidPartOrder",
+      "The list of parts was not in ascending order. Parts must be ordered by part number.",
+    );
+  }
+  return parts;
 }
 
 export const abortMultipartUpload: Operation = async (request, { files }) => {

@@ -1,7 +1,7 @@
-/** A door over a store in memory, listening on a free port, with a client for it. */
-
+/** A door on a free port, with a client for it. */
 import { ManualClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
+import type { FileStore } from "#sharing/storage/file-store.ts";
 import { createS3Server } from "../server.ts";
 import { MemoryFileStore } from "./memory-file-store.ts";
 import { S3Client } from "./s3-client.ts";
@@ -13,9 +13,21 @@ export const CREDENTIALS = {
 export const REGION = "us-east-1";
 export const ORIGIN = "http://127.0.0.1:8420";
 
-export async function openDoor(now = Date.now()) {
-  const clock = new ManualClock(now);
-  const files = new MemoryFileStore(clock);
+export interface OpenDoor {
+  /** The door's own; it stands at the time of opening until it is moved. */
+  readonly clock: ManualClock;
+  readonly files: FileStore;
+  readonly port: number;
+  readonly client: S3Client;
+  close(): Promise<void>;
+}
+
+export function openDoor(): Promise<OpenDoor> {
+  return openDoorOver(new MemoryFileStore(new ManualClock(Date.now())), async () => undefined);
+}
+
+export async function openDoorOver(files: FileStore, closeFiles: () => Promise<void>): Promise<OpenDoor> {
+  const clock = new ManualClock(Date.now());
   const door = createS3Server({
     files,
     credentials: [CREDENTIALS],
@@ -25,7 +37,11 @@ export async function openDoor(now = Date.now()) {
     corsOrigins: [ORIGIN],
     baseDomains: ["localhost"],
   });
-  const { port, url } = await door.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = await door.listen({ host: "127.0.0.1", port: 0 });
   const client = new S3Client({ port, credentials: CREDENTIALS, region: REGION, now: () => clock.now() });
-  return { clock, files, port, url, client, close: () => door.close() };
+  const close = async () => {
+    await door.close();
+    await closeFiles();
+  };
+  return { clock, files, port, client, close };
 }
