@@ -27,13 +27,13 @@ let viewY: f32 = 0;
 let viewZ: f32 = 0;
 let alpha: f32 = 0;
 let viewLambda: f32 = 0;
+/** Reflectance seen straight on and at grazing angles, with what makes up for many bounces among facets. */
 let straightR: f32 = 0;
 let straightG: f32 = 0;
 let straightB: f32 = 0;
-/** Factors that make up for many bounces among facets. */
-let gainR: f32 = 0;
-let gainG: f32 = 0;
-let gainB: f32 = 0;
+let grazingR: f32 = 0;
+let grazingG: f32 = 0;
+let grazingB: f32 = 0;
 let diffuseR: f32 = 0;
 let diffuseG: f32 = 0;
 let diffuseB: f32 = 0;
@@ -150,19 +150,22 @@ export function openScatter(dx: f32, dy: f32, dz: f32): void {
   viewZ = max2(-(dx * normalX + dy * normalY + dz * normalZ), 1e-4);
   alpha = max2(roughness * roughness, SMALLEST_ALPHA);
   viewLambda = lambda(viewX, viewY, viewZ, alpha);
-  straightR = DIELECTRIC + (baseR - DIELECTRIC) * metallic;
-  straightG = DIELECTRIC + (baseG - DIELECTRIC) * metallic;
-  straightB = DIELECTRIC + (baseB - DIELECTRIC) * metallic;
   lookUp(viewZ, roughness);
   const lost: f32 = 1 / max2(layerStraight + layerGrazing, 0.05) - 1;
-  gainR = 1 + straightR * lost;
-  gainG = 1 + straightG * lost;
-  gainB = 1 + straightB * lost;
-  const below: f32 = (1 - metallic) * (1 - (DIELECTRIC * layerStraight + layerGrazing) * (1 + DIELECTRIC * lost));
+  const glaze: f32 = (1 - metallic) * (1 + DIELECTRIC * lost);
+  grazingR = glaze + metallic * (1 + baseR * lost);
+  grazingG = glaze + metallic * (1 + baseG * lost);
+  grazingB = glaze + metallic * (1 + baseB * lost);
+  straightR = glaze * DIELECTRIC + metallic * baseR * (1 + baseR * lost);
+  straightG = glaze * DIELECTRIC + metallic * baseG * (1 + baseG * lost);
+  straightB = glaze * DIELECTRIC + metallic * baseB * (1 + baseB * lost);
+  const below: f32 = 1 - metallic - glaze * (DIELECTRIC * layerStraight + layerGrazing);
   diffuseR = baseR * below;
   diffuseG = baseG * below;
   diffuseB = baseB * below;
-  const mirrored = luminance(straightR, straightG, straightB) * layerStraight + layerGrazing;
+  const mirrored =
+    luminance(straightR, straightG, straightB) * layerStraight +
+    luminance(grazingR, grazingG, grazingB) * layerGrazing;
   const diffused = luminance(diffuseR, diffuseG, diffuseB);
   mirrorShare = diffused <= 1e-6 ? 1 : min2(max2(mirrored / (mirrored + diffused), 0.1), 0.9);
 }
@@ -218,8 +221,8 @@ function weigh(x: f32, y: f32, z: f32): void {
   const shared = facets / (4 * viewZ * (1 + viewLambda + lambda(x, y, z, alpha)));
   const grazing = fifth(1 - facing);
   const ground = z / PI;
-  carriedR = (straightR + (1 - straightR) * grazing) * shared * gainR + diffuseR * ground;
-  carriedG = (straightG + (1 - straightG) * grazing) * shared * gainG + diffuseG * ground;
-  carriedB = (straightB + (1 - straightB) * grazing) * shared * gainB + diffuseB * ground;
+  carriedR = (straightR + (grazingR - straightR) * grazing) * shared + diffuseR * ground;
+  carriedG = (straightG + (grazingG - straightG) * grazing) * shared + diffuseG * ground;
+  carriedB = (straightB + (grazingB - straightB) * grazing) * shared + diffuseB * ground;
   density = (mirrorShare * facets) / (4 * viewZ * (1 + viewLambda)) + (1 - mirrorShare) * ground;
 }

@@ -7,7 +7,6 @@
 
 import {
   BLOCK_SIZE,
-  FLIPPED,
   HAS_ALPHA,
   IDENTITY,
   INSTANCE_SIZE,
@@ -33,7 +32,7 @@ export let hitV: f32 = 0;
 export let hitBlock: usize = 0;
 export let hitLane: usize = 0;
 export let hitInstance: usize = 0;
-/** Whether the ray met the side from which the corners run counter-clockwise. */
+/** Whether the ray met the side from which the corners run counter-clockwise, in the mesh's own space. */
 export let hitFront = false;
 
 const TOP_STACK: usize = memory.data(8 * 64, 16);
@@ -116,7 +115,7 @@ function traceInstance(index: i32, ox: f32, oy: f32, oz: f32, dx: f32, dy: f32, 
   const m = instances + <usize>index * INSTANCE_SIZE;
   const flags = load<u32>(m, 100);
   const root = load<i32>(m, 96);
-  if (flags & IDENTITY) return traceMesh(root, m, ox, oy, oz, dx, dy, dz, kind, false);
+  if (flags & IDENTITY) return traceMesh(root, m, ox, oy, oz, dx, dy, dz, kind);
   return traceMesh(
     root,
     m,
@@ -127,7 +126,6 @@ function traceInstance(index: i32, ox: f32, oy: f32, oz: f32, dx: f32, dy: f32, 
     load<f32>(m, 16) * dx + load<f32>(m, 20) * dy + load<f32>(m, 24) * dz,
     load<f32>(m, 32) * dx + load<f32>(m, 36) * dy + load<f32>(m, 40) * dz,
     kind,
-    (flags & FLIPPED) != 0,
   );
 }
 
@@ -142,7 +140,6 @@ function traceMesh(
   dy: f32,
   dz: f32,
   kind: u32,
-  flipped: bool,
 ): bool {
   const ix = reciprocal(dx);
   const iy = reciprocal(dy);
@@ -240,7 +237,7 @@ function traceMesh(
           const distance = load<f32>(LANES + lane);
           if (distance < hitDistance) {
             const id = load<u32>(block + lane, 144);
-            const front = load<f32>(LANES + lane, 48) > 0 != flipped;
+            const front = load<f32>(LANES + lane, 48) > 0;
             const laneU = load<f32>(LANES + lane, 16);
             const laneV = load<f32>(LANES + lane, 32);
             const passes =
