@@ -68,6 +68,7 @@ export async function openServices(read: ReadSettings, parts: ServiceParts): Pro
       clock,
       log,
       ledger: view,
+      wallets,
       sharing: () => sharing?.supervisor.state ?? OFF,
       s3Origin: () => sharing?.s3Origin,
       events,

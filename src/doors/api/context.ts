@@ -1,5 +1,6 @@
 import type { Clock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
+import type { WalletManager } from "#money/wallet/wallet-manager.ts";
 import type { EventHub } from "./event-hub.ts";
 import type { LedgerView } from "./ledger-view.ts";
 import type { SharingControl } from "./sharing-control.ts";
@@ -18,6 +19,8 @@ export interface ApiContext {
   readonly log: Logger;
   /** Undefined with `-ledger=none`. */
   readonly ledger: LedgerView | undefined;
+  /** Undefined with `-disablewallet`. */
+  readonly wallets?: WalletManager | undefined;
   readonly sharing: () => SharingState;
   /** Where the S3 door listens, `http://127.0.0.1:9000`; the page uploads there. Undefined while it does not. */
   readonly s3Origin: () => string | undefined;

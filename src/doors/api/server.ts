@@ -14,6 +14,7 @@ import { incomingRoutes } from "./routes/incoming.ts";
 import { ledgerRoutes } from "./routes/ledger.ts";
 import { nodeRoutes } from "./routes/node.ts";
 import { sessionRoutes } from "./routes/session.ts";
+import { walletRoutes } from "./routes/wallet.ts";
 import { Sessions } from "./sessions.ts";
 
 /** Names of this machine that a browser may have typed. */
@@ -128,6 +129,7 @@ function addRoutes(api: FastifyInstance, context: ApiContext, sessions: Sessions
   ledgerRoutes(api, context);
   eventRoutes(api, context);
   incomingRoutes(api, context);
+  walletRoutes(api, context);
   api.get("/openapi.json", { schema: { hide: true } }, () => api.swagger());
 }
 

@@ -14,6 +14,7 @@ import { jobCommands } from "./commands/job-commands.ts";
 import { provideCommands } from "./commands/provide-commands.ts";
 import { renderCommands } from "./commands/render-commands.ts";
 import { runCommands } from "./commands/run-commands.ts";
+import { walletCommands } from "./commands/wallet-commands.ts";
 import {
   formatStart,
   formatStatus,
@@ -169,6 +170,7 @@ context.command(program, "start", "start the node in the background").action(sta
 context.command(program, "stop", "stop it").action(stop);
 context.command(program, "status", "show what it does").action(status);
 context.command(program, "open", "print a link that logs a browser in, once").action(printLoginLink);
+walletCommands(program, context);
 filesCommands(program, context);
 hostCommands(program, context);
 renderCommands(program, context);
