@@ -139,11 +139,32 @@ test("threads make what the calling thread makes, stripe by stripe in order", as
   assert.deepEqual(await readRange(pooled, slab, shards, range), plaintext.subarray(5));
 });
 
-test("a taker that is slow or fails holds the codec back", async (t) => {
+/** Bytes that tell how far they were read. */
+class WatchedBytes extends Uint8Array<ArrayBuffer> {
+  read = 0;
+
+  constructor(length: number) {
+    super(new ArrayBuffer(length));
+  }
+
+  override subarray(from: number, to?: number): Uint8Array<ArrayBuffer> {
+    this.read = Math.max(this.read, Math.min(this.length, to ?? this.length));
+    return new Uint8Array(this.buffer).subarray(from, to);
+  }
+}
+
+test("the codec is at most a few stripes ahead of its taker, and survives one that fails", async (t) => {
   const pooled = new SlabCodec({ random, workers: 1 });
   t.after(() => pooled.close());
   const scheme = { needed: 2, total: 3 };
-  const plaintext = new Uint8Array(20 * 2 * CELL_PLAINTEXT);
+  const plaintext = new WatchedBytes(20 * 2 * CELL_PLAINTEXT);
+  const behind: number[] = [];
+  await pooled.encode(scheme, [plaintext], async ({ stripe }) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    behind.push(plaintext.read / (2 * CELL_PLAINTEXT) - stripe);
+  });
+  assert.equal(behind.length, 20);
+  assert.ok(Math.max(...behind) <= 2 && behind[0] === 2, `stripes ahead: ${behind}`);
   const failing = pooled.encode(scheme, [plaintext], ({ stripe }) => {
     if (stripe === 3) throw new Error("no more");
   });

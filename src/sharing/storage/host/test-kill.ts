@@ -13,6 +13,7 @@ import { CELL_BYTES, cellCountOf } from "../codec/scheme.ts";
 import { decodeHeadRecord } from "../head-record.ts";
 import { storageProtocol } from "../messages.ts";
 import { makeShard, startHost, type TestRenter, type TestShard } from "./test-host.ts";
+import { DEFAULT_UPLOAD_LIMITS } from "./uploads.ts";
 
 export const ACCOUNT = new Uint8Array(32).fill(7);
 export const DEVICE = new Uint8Array(16).fill(8);
@@ -27,7 +28,9 @@ export function numberedShard(number: number): TestShard {
 }
 
 export function openKilledHost(disk: Disk, folder: string) {
-  return startHost({ disk, host: { folder, limitBytes: 2 ** 40 } });
+  // What a killed renter leaves behind nobody goes on with: it is collected at the first occasion.
+  const uploadLimits = { ...DEFAULT_UPLOAD_LIMITS, idleMs: 0 };
+  return startHost({ disk, host: { folder, limitBytes: 2 ** 40, uploadLimits } });
 }
 
 interface Told {
@@ -85,6 +88,7 @@ async function check(folder: string, told: Told): Promise<number> {
   const { host, renter: join } = await openKilledHost(nodeDisk, folder);
   const renter = join({ accountSecret: ACCOUNT });
   try {
+    await host.collectUploads();
     const listed = await listAll(renter);
     let found = 0;
     for (const number of told.stored) {
