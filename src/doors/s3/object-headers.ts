@@ -22,9 +22,8 @@ const ATTRIBUTES = {
 
 type AttributeName = keyof typeof ATTRIBUTES;
 
-/** @throws S3Error MetadataTooLarge, NotImplemented where a header asks for what is not done here. */
+/** @throws S3Error MetadataTooLarge. */
 export function readAttributes(headers: CanonicalHeaders): ObjectAttributes {
-  refuseUnknownWishes(headers);
   const attributes: Partial<Record<AttributeName, string>> = {};
   for (const [name, header] of Object.entries(ATTRIBUTES) as [AttributeName, string][]) {
     const value = headers.get(header);

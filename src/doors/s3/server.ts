@@ -16,6 +16,7 @@ import { parseAddress } from "./address.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { S3Credentials } from "./credentials.ts";
 import { errorDocument } from "./error-document.ts";
+import { refuseUnknownWishes } from "./object-headers.ts";
 import { headerBytes, type S3Context, type S3Response } from "./operation.ts";
 import { RequestBody } from "./request-body.ts";
 import { findOperation } from "./router.ts";
@@ -26,6 +27,8 @@ import { parseQuery, type Query } from "./uri.ts";
 
 /** Connections at once; more wait in the kernel's queue. */
 const MAX_CONNECTIONS = 512;
+/** A connection on which nothing moves either way for so long is cut, in ms; a store may take its time. */
+const IDLE_LIMIT = 3_600_000;
 /** What a refused client may still send before its connection is cut, in ms. */
 const DRAIN_LIMIT = 10_000;
 /** Time that answers under way have when the door closes, in ms. */
@@ -67,6 +70,7 @@ export function createS3Server(options: S3ServerOptions): S3Server {
     // The path is read by address.ts, to the letter; fastify's router never sees it.
     rewriteUrl: () => "/",
     return503OnClosing: false,
+    connectionTimeout: IDLE_LIMIT,
     forceCloseConnections: false,
   });
   app.server.maxConnections = MAX_CONNECTIONS;
@@ -194,6 +198,8 @@ class Door {
       { credentials, region, now: clock.now() },
     );
     const headers = verified.presigned ? withHoisted(sent, query) : sent;
+    refuseUnknownWishes(headers);
+    checkOwner(headers, this.#context.owner);
     const parameters = firstValues(query);
     const operation = findOperation({
       method,
@@ -237,6 +243,13 @@ class Door {
     this.#options.log.error(`S3 request ${id} failed: ${text}`);
     return new S3Error("InternalError", "We encountered an internal error. Please try again.");
   }
+}
+
+/** @throws S3Error AccessDenied where the client expects the bucket to be another's. */
+function checkOwner(headers: CanonicalHeaders, owner: string): void {
+  const expected =
+    headers.get("x-amz-expected-bucket-owner") ?? headers.get("x-amz-source-expected-bucket-owner");
+  if (expected !== undefined && expected !== owner) throw new S3Error("AccessDenied", "Access Denied");
 }
 
 function refusalHeaders(refusal: S3Error): Record<string, string> {

@@ -1,5 +1,4 @@
 /** ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation, Get and PutBucketVersioning. */
-import { refuseUnknownWishes } from "../object-headers.ts";
 import { type Operation, xmlResponse } from "../operation.ts";
 import { S3Error } from "../s3-error.ts";
 import { childText, element, malformed, parseXml, s3Document } from "../xml.ts";
@@ -28,7 +27,6 @@ export const listBuckets: Operation = async (_request, { files, owner }) => {
 };
 
 export const createBucket: Operation = async (request, { files, region }) => {
-  refuseUnknownWishes(request.headers);
   const text = await request.body.text(MAX_DOCUMENT);
   if (text.trim() !== "") {
     const wanted = childText(parseXml(text, "CreateBucketConfiguration"), "LocationConstraint") ?? region;

@@ -717,6 +717,7 @@ function suite(open: () => Promise<OpenDoor>): void {
       ["x-amz-server-side-encryption-customer-algorithm", "AES256", "NotImplemented", 501],
       ["x-amz-tagging", "a=b", "NotImplemented", 501],
       ["x-amz-object-lock-mode", "GOVERNANCE", "NotImplemented", 501],
+      ["x-amz-expected-bucket-owner", "123456789012", "AccessDenied", 403],
       ["x-amz-meta-big", "m".repeat(2048), "MetadataTooLarge", 400],
     ] as const) {
       expectError(await send("PUT", "/limits/y", { body: "y", headers: { [header]: value } }), status, code);
