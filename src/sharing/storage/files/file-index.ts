@@ -140,7 +140,7 @@ export class FileIndex implements SlabBook {
       }
       if (entries.length > 0) await this.#append(staged, view, sequence, entries);
     } catch (error) {
-      for (const { waiting } of decided) waiting.reject(error);
+      for (const waiting of group) waiting.reject(error);
       return;
     }
     for (const { waiting, result } of decided) waiting.resolve(result);
@@ -205,13 +205,19 @@ export class FileIndex implements SlabBook {
     });
   }
 
-  /** Takes in entries of other chains, with the stamps they have there. */
-  async merge(entries: readonly { readonly stamp: Stamp; readonly entry: LogEntry }[]): Promise<void> {
+  /**
+   * Takes in entries of other chains, with the stamps they have there.
+   * @param ownLog takes in what they say of this chain's own slabs too, of which nobody knows better than this machine
+   * unless its directory fell behind.
+   */
+  async merge(
+    entries: readonly { readonly stamp: Stamp; readonly entry: LogEntry }[],
+    ownLog = false,
+  ): Promise<void> {
     const staged = new StagedStore(this.#store);
     const view = new Namespace(staged, this.#clock.now());
     for (const { stamp, entry } of entries) {
-      // Nobody knows better than this machine where its own log lies.
-      if (entry.type === "slab" && entry.log !== undefined && entry.log === this.#log?.state.chain) continue;
+      if (!ownLog && entry.type === "slab" && entry.log === this.#log!.state.chain) continue;
       if (entry.type === "drop") await this.#dropShards(staged, view, entry.slab);
       await view.apply(entry, stamp);
     }

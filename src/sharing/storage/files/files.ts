@@ -119,9 +119,11 @@ export class Files implements FileStore {
     this.#open = undefined;
     await open.upkeep.stop();
     await open.renter.stop();
-    await open.index.keepHosts(open.renter.hosts);
-    await open.index.close();
-    await this.#ownCodec?.close();
+    try {
+      await open.index.keepHosts(open.renter.hosts);
+    } finally {
+      await Promise.all([open.index.close(), this.#ownCodec?.close()]);
+    }
   }
 
   get #o() {

@@ -123,7 +123,7 @@ async function keepWatch(
       { stamp: { counter: 0, chain: head.chain }, entry: { type: "slab", record, log: head.chain } as const },
     ];
   });
-  await index.alone(() => index.merge(entries));
+  await index.alone(() => index.merge(entries, true));
 }
 
 /** Notes how far the chain is taken in. An own chain that others know further is left: this machine begins a new one. */

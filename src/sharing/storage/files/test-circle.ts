@@ -2,7 +2,7 @@
 import { sha256 } from "#base/crypto/sha256.ts";
 import { toHex } from "#base/lib/bytes.ts";
 import { type Clock, systemClock } from "#base/lib/clock.ts";
-import { silentLogger } from "#base/lib/logger.ts";
+import { type Logger, silentLogger } from "#base/lib/logger.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import type { Disk } from "#base/store/disk.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
@@ -85,6 +85,7 @@ export interface CircleOptions {
   readonly policy?: Partial<RenterPolicy>;
   readonly hostOptions?: (index: number) => MemoryPeerOptions;
   readonly limitBytes?: number;
+  readonly log?: Logger;
 }
 
 /** Seed of what the owner's words give. */
@@ -147,7 +148,14 @@ export class Circle {
     const deals = new FriendlyDeals(mesh.self);
     const disk = options.disk ?? new FaultWorld();
     const files = new Files({
-      ...{ mesh, deals, disk, clock: this.clock, random: this.random, log: silentLogger },
+      ...{
+        mesh,
+        deals,
+        disk,
+        clock: this.clock,
+        random: this.random,
+        log: this.#options.log ?? silentLogger,
+      },
       folder: "/files",
       filesKey: options.filesKey ?? FILES_KEY,
       policy: { ...this.#options.policy, ...options.policy },

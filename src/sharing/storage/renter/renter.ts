@@ -189,7 +189,8 @@ export class Renter {
     const bytes = record.length / record.scheme.needed;
     this.holdPending(record.id);
     const committed = new Promise<void>((resolve) => this.#commits.set(record.id, resolve));
-    void upload.settled.then(async () => {
+    const noteLate = async (): Promise<void> => {
+      await upload.settled;
       this.#finishing.delete(upload);
       const { hosts } = upload.result;
       for (const [i, host] of hosts.entries()) {
@@ -204,7 +205,8 @@ export class Renter {
         if (!this.#stopped) await this.watch.moved(record.id, late);
       }
       this.releasePending(record.id);
-    });
+    };
+    noteLate().catch((error: unknown) => this.#d.log.error(`storage: late shards: ${String(error)}`));
   }
 
   /** Bytes of a slab; see {@link readSlab}. */
