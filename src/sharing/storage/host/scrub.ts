@@ -11,6 +11,12 @@ import { RotError, type ShardFiles } from "./shard-files.ts";
 
 /** Leaves read at a time, 256 KiB, so that requests are not held up. */
 const LEAVES_A_READ = (256 * 1024) / LEAF_BYTES;
+/** Between two shards, however small they are. */
+const PAUSE_MS = 100;
+/** A round over all shards begins at most this often. */
+const ROUND_MS = 3_600_000;
+/** Where there is nothing to read, or the disk fails. */
+const IDLE_MS = 60_000;
 
 export interface ScrubDependencies {
   readonly files: ShardFiles;
@@ -31,6 +37,8 @@ export class Scrub {
   #stopped = false;
   #cancel: () => void = () => {};
   #running: Promise<void> = Promise.resolve();
+  /** When the round began, by the monotonic clock; undefined until it has read something. */
+  #roundBegan: number | undefined;
 
   constructor(dependencies: ScrubDependencies) {
     this.#d = dependencies;
@@ -56,14 +64,22 @@ export class Scrub {
   }
 
   async #step(): Promise<void> {
-    let bytes = 0;
+    const { clock, bytesPerSecond } = this.#d;
     try {
-      bytes = await this.next();
+      const bytes = await this.next();
+      const now = clock.monotonic();
+      if (bytes > 0) {
+        this.#roundBegan ??= now;
+        this.#schedule(Math.max(PAUSE_MS, (1_000 * bytes) / bytesPerSecond));
+        return;
+      }
+      const rest = this.#roundBegan === undefined ? 0 : this.#roundBegan + ROUND_MS - now;
+      this.#roundBegan = undefined;
+      this.#schedule(Math.max(IDLE_MS, rest));
     } catch (error) {
       this.#d.failed(error);
+      this.#schedule(IDLE_MS);
     }
-    // With nothing to read, or a disk that fails, look again in a minute.
-    this.#schedule(bytes === 0 ? 60_000 : (1_000 * bytes) / this.#d.bytesPerSecond);
   }
 
   /** Reads the next shard that is not lost. @returns its length; 0 at the end of the round. */

@@ -302,6 +302,28 @@ test("rot is found by the scrub, declared, and never sent", async (t) => {
   assert.equal(host.status().trouble, undefined);
 });
 
+test("the scrub comes round by itself, once an hour", async (t) => {
+  const clock = new ManualClock();
+  const { renter, random, host, disk } = await world(t, { clock });
+  const alice = renter();
+  const shards = Array.from({ length: 3 }, () => makeShard(random, 40_000));
+  for (const shard of shards) value(await alice.store(shard));
+  const pass = async (milliseconds: number) => {
+    for (let left = milliseconds; left > 0; left -= 100) {
+      clock.advance(Math.min(100, left));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  // From wherever it began to the end, and once round.
+  await pass(70_000);
+  assert.equal(await spoil(disk, 39_000, 17), 3);
+  await pass(3_400_000);
+  assert.equal(host.status().shards, 3, "not before its time");
+  await pass(300_000);
+  assert.equal(host.status().shards, 0);
+  assert.match(host.status().trouble ?? "", /3 shards are lost/);
+});
+
 test("rot that a read or an audit meets first is declared as well", async (t) => {
   const { renter, random, disk } = await world(t);
   const alice = renter();
