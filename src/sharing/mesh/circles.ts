@@ -129,7 +129,9 @@ export class Circles {
 
   /** Circles that an account and ours are both in. */
   shared(account: AccountId): readonly KnownCircle[] {
-    return this.all().filter((circle) => circle.members.has(account));
+    return this.all().filter(
+      (circle) => circle.members.has(account) || accountIdOf(circle.founder) === account,
+    );
   }
 
   /** Circles that we are in. */

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { MAX_ADDRESS, MAX_ADDRESSES, signedSchema } from "./certificates.ts";
 import { method, protocol } from "./protocol.ts";
-import { bytesOf, bytesUpTo, peerIdText, textUpTo } from "./schema.ts";
+import { bytesOf, bytesUpTo, textUpTo } from "./schema.ts";
 
 /** Most circles that one hello names. */
 export const MAX_CIRCLES = 16;
@@ -40,8 +40,8 @@ const updateSchema = z.strictObject({ name: nameText, addresses, offers });
 
 const memberSchema = z.strictObject({
   membership: signedSchema,
-  /** Its devices, as far as they are known. */
-  devices: z.array(z.strictObject({ peer: peerIdText, addresses })).max(8),
+  /** Its devices, as far as they are known, each with the account's certificate. */
+  devices: z.array(z.strictObject({ certificate: signedSchema, addresses })).max(8),
 });
 export type MemberEntry = z.infer<typeof memberSchema>;
 

@@ -11,6 +11,7 @@ import { Mutex } from "#base/lib/mutex.ts";
 import type { FileSystem } from "#base/store/file-system.ts";
 import { readIfThere, writeAtomically } from "#base/store/write-atomically.ts";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
+import { signedSchema } from "./certificates.ts";
 import type { Ban } from "./conduct.ts";
 import type { PeerId } from "./mesh.ts";
 import { accountIdText, integer, peerIdText } from "./schema.ts";
@@ -24,6 +25,8 @@ const SAVE_DELAY = 2000;
 const entrySchema = z.strictObject({
   peer: peerIdText,
   account: accountIdText.optional(),
+  /** The account's certificate of this device, as it was shown. */
+  certificate: signedSchema.optional(),
   name: z.string(),
   addresses: z.array(z.string()),
   /** IP address of its last connection. */

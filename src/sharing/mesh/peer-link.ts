@@ -1,0 +1,91 @@
+/** What the mesh keeps of one peer while it runs: its connections, its streams, and what its hello said. */
+import type { Connection } from "@libp2p/interface";
+import type { Clock } from "#base/lib/clock.ts";
+import type { AccountId, PeerId, Standing } from "./mesh.ts";
+import { RateLimit } from "./rate-limit.ts";
+import type { RequestPipe } from "./request-pipe.ts";
+import type { ServePipe } from "./serve-pipe.ts";
+
+/** Requests a second of one peer, and at once; faster ones wait. */
+const REQUESTS = { perSecond: 5000, burst: 10_000 };
+/** Streams a minute that one peer may open; more is a flood. */
+const STREAMS = { perSecond: 2, burst: 120 };
+/** Round trips whose median counts. */
+const ROUND_TRIPS = 9;
+
+export class PeerLink {
+  readonly peer: PeerId;
+  account: AccountId | undefined;
+  name = "";
+  addresses: readonly string[] = [];
+  offers: Readonly<Record<string, Uint8Array>> = {};
+  /** IP address of the connection, or of the last one. */
+  ip: string | undefined;
+  /** As it was told to listeners last. */
+  standing: Standing = "stranger";
+  readonly connections = new Set<Connection>();
+  /** Hellos were exchanged on a connection that is open. */
+  ready = false;
+  bytesSent = 0;
+  bytesReceived = 0;
+  readonly requests: RateLimit;
+  readonly streams: RateLimit;
+  /** Streams of ours, by protocol. */
+  readonly asking = new Map<string, Promise<RequestPipe>>();
+  readonly serving = new Set<ServePipe>();
+  connecting: Promise<string | undefined> | undefined;
+  /** Failed dials one after another. */
+  failures = 0;
+  cancelRedial: (() => void) | undefined;
+  missedPings = 0;
+  /** Why the last connection was closed by us. */
+  closeReason: string | undefined;
+  #roundTrips: number[] = [];
+  #waiting: ((ready: boolean) => void)[] = [];
+
+  constructor(peer: PeerId, dependencies: { readonly clock: Clock }) {
+    this.peer = peer;
+    this.requests = new RateLimit(REQUESTS, dependencies);
+    this.streams = new RateLimit(STREAMS, dependencies);
+  }
+
+  /** Moving median of round trips, milliseconds. */
+  get latencyMs(): number | undefined {
+    return [...this.#roundTrips].sort((a, b) => a - b)[this.#roundTrips.length >> 1];
+  }
+
+  noteRoundTrip(ms: number): void {
+    this.#roundTrips.push(ms);
+    if (this.#roundTrips.length > ROUND_TRIPS) this.#roundTrips.shift();
+  }
+
+  countTraffic(sent: number, received: number): void {
+    this.bytesSent += sent;
+    this.bytesReceived += received;
+  }
+
+  setReady(ready: boolean): void {
+    this.ready = ready;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve(ready);
+  }
+
+  /** Whether hellos were exchanged, when that is known. */
+  whenReady(): Promise<boolean> {
+    return this.ready ? Promise.resolve(true) : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Ends every stream. */
+  endStreams(reason: string): void {
+    for (const pipe of this.asking.values()) {
+      pipe.then(
+        (open) => open.abort(reason),
+        () => {},
+      );
+    }
+    this.asking.clear();
+    for (const pipe of this.serving) pipe.abort(reason);
+    this.serving.clear();
+  }
+}
