@@ -241,3 +241,19 @@ export async function smallGlb(): Promise<Uint8Array> {
   scene.setExtras({ exposure: 0.5, sky: { zenith: [0.4, 0.5, 0.9], horizon: [1, 1, 1] } });
   return new WebIO().writeBinary(document);
 }
+
+/** 10,000 triangles: a hundred balls on a wide floor, under sky and sun. */
+export function fieldModel(): SceneModel {
+  const hall = hallModel();
+  return {
+    ...hall,
+    placements: [{ mesh: 0, matrix: placed([0, 0, 0], 4) }, ...hall.placements.slice(4, -1)],
+    sky: {
+      ...hall.sky,
+      glow: [0.4, 0.3, 0.2],
+      sun: { direction: [0.4, 0.6, 0.5], radiance: [20_000, 18_000, 15_000], radius: 0.005 },
+    },
+  };
+}
+
+export const FIELD_CAMERA = HALL_CAMERA;
