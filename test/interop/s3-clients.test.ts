@@ -6,7 +6,15 @@ import { createS3Server } from "#doors/s3/server.ts";
 import { MemoryFileStore } from "#doors/s3/test-support/memory-file-store.ts";
 import type { FileStore } from "#sharing/storage/file-store.ts";
 import { Circle } from "#sharing/storage/files/test-circle.ts";
-import { checkAws, checkAwsApi, checkRclone, checkRestic, NO_S3_CLIENTS, S3Tools } from "./s3-clients.ts";
+import {
+  checkAws,
+  checkAwsApi,
+  checkRclone,
+  checkRestic,
+  checkS3cmd,
+  NO_S3_CLIENTS,
+  S3Tools,
+} from "./s3-clients.ts";
 
 const OPTIONS = { skip: NO_S3_CLIENTS, timeout: 180_000 };
 
@@ -38,6 +46,7 @@ test("pip's awscli 1, whose botocore sends checksums", OPTIONS, async (t) =>
   checkAws(await openTools(t), "aws1"),
 );
 
+test("s3cmd", OPTIONS, async (t) => checkS3cmd(await openTools(t)));
 test("rclone and restic over files at twelve hosts", OPTIONS, async (t) => {
   const circle = await Circle.start({ hosts: 12 });
   t.after(() => circle.stop());

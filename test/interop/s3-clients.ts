@@ -42,7 +42,7 @@ export class S3Tools {
     return new S3Tools(endpoint, folder);
   }
 
-  /** Runs `aws1`, `aws2`, `rclone` or `restic`; throws with what it said where it fails. @returns what it said */
+  /** Runs `aws1`, `aws2`, `rclone`, `restic` or `s3cmd`; throws with what it said where it fails. @returns what it said */
   async run(program: string, args: readonly string[], more: Record<string, string> = {}): Promise<string> {
     const { stdout, stderr } = await this.output(program, args, more);
     return stdout + stderr;
@@ -249,6 +249,37 @@ export async function checkRclone(tools: S3Tools): Promise<void> {
   const listed = JSON.parse((await tools.output("rclone", ["lsjson", remote])).stdout) as { Path: string }[];
   assert.ok(listed.some((entry) => entry.Path === "larger.bin"));
   await tools.run("rclone", ["purge", "door:by-rclone"]);
+}
+
+/** s3cmd, which lists by the first version of the API. */
+export async function checkS3cmd(tools: S3Tools): Promise<void> {
+  const tree = await makeTree(tools, "s3cmd-tree");
+  const { host } = new URL(tools.endpoint.url);
+  const { accessKey, secretKey, region } = tools.endpoint;
+  const lines = [
+    "[default]",
+    `access_key = ${accessKey}`,
+    `secret_key = ${secretKey}`,
+    `bucket_location = ${region}`,
+    `host_base = ${host}`,
+    `host_bucket = ${host}`,
+    "use_https = False",
+    "signature_v2 = False",
+    "multipart_chunk_size_mb = 5",
+  ];
+  const config = tools.path("s3cfg");
+  await writeFile(config, `${lines.join("\n")}\n`);
+  const s3cmd = (...args: string[]) => tools.run("s3cmd", ["-c", config, "--no-progress", ...args]);
+  const bucket = "s3://by-s3cmd";
+  await s3cmd("mb", bucket);
+  await s3cmd("sync", `${tree}/`, `${bucket}/tree/`);
+  const back = tools.path("s3cmd-back");
+  await mkdir(back);
+  await s3cmd("sync", `${bucket}/tree/`, `${back}/`);
+  assert.deepEqual(await hashTree(back), await hashTree(tree));
+  assert.match(await s3cmd("ls", "-r", bucket), /12000001 .*large\.bin/);
+  assert.match(await s3cmd("info", `${bucket}/tree/large.bin`), /File size: +12000001/);
+  await s3cmd("rb", "--recursive", "--force", bucket);
 }
 
 /** A backup repository: made, filled twice, checked to the last byte, restored, pruned. */
