@@ -72,6 +72,11 @@ export function createS3Server(options: S3ServerOptions): S3Server {
     return503OnClosing: false,
     connectionTimeout: IDLE_LIMIT,
     forceCloseConnections: false,
+    clientErrorHandler: (_error, socket) => {
+      // What is no HTTP has no request to answer; a socket that is half gone is let go.
+      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+      else socket.destroy();
+    },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   app.server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
@@ -188,9 +193,11 @@ class Door {
     const sent = canonicalHeaders(request.raw.rawHeaders);
     if (request.method === "OPTIONS") return preflight(sent, this.#options.corsOrigins);
     const { credentials, region, clock, baseDomains } = this.#options;
-    const at = request.originalUrl.indexOf("?");
-    const rawPath = at < 0 ? request.originalUrl : request.originalUrl.slice(0, at);
-    const query = parseQuery(at < 0 ? "" : request.originalUrl.slice(at + 1));
+    // A client behind a proxy's settings sends the whole URL (RFC 9112 section 3.2.2).
+    const target = request.originalUrl.replace(/^https?:\/\/[^/?]*(?=[/?])/i, "");
+    const at = target.indexOf("?");
+    const rawPath = at < 0 ? target : target.slice(0, at);
+    const query = parseQuery(at < 0 ? "" : target.slice(at + 1));
     const { bucket, key, path } = parseAddress(sent.get("host") ?? "", rawPath, baseDomains);
     const { method } = request;
     const verified = verifyRequest(
