@@ -387,6 +387,7 @@ export class Provider {
       if (entry === undefined) return;
       this.#running++;
       this.#move(entry, { task: entry.id, state: "running" });
+      this.#emit();
       this.#run(entry)
         .catch((error: Error) => {
           this.#parts.log.error(`compute: task ${entry.id}: ${error.stack ?? error.message}`);

@@ -314,7 +314,8 @@ export class JobRun {
     const passed = (worker: Worker): number => Math.min(DOUBLED_FIRST, records.of(worker.account).passed);
     const latency = (worker: Worker): number => mesh.view(worker.peer)?.latencyMs ?? 1000;
     remote.sort((a, b) => passed(b) - passed(a) || latency(a) - latency(b));
-    const isNeeded = selfWorks || this.#tasks.some((task) => this.#onlySelf(task)) || remote.length === 0;
+    const isAlone = remote.length === 0 && ![...this.#standings.values()].some(({ preparing }) => preparing);
+    const isNeeded = selfWorks || isAlone || this.#tasks.some((task) => this.#onlySelf(task));
     return isNeeded ? [...remote, self] : remote;
   }
 
