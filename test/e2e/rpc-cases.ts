@@ -3,6 +3,7 @@
 import { type Reply, until } from "./node-process.ts";
 import type { RpcWorld } from "./rpc-world.ts";
 import { KEYS, KINDS } from "./rpc-world.ts";
+import { WalletCases } from "./wallet-cases.ts";
 
 /** Arguments by position for one call. */
 export type Arguments = readonly Reply[];
@@ -37,6 +38,7 @@ export async function rpcCases(world: RpcWorld): Promise<Cases> {
   const miningDescriptor = await withChecksum(world, KINDS.p2wpkh);
   const [legacy] = await node.rpc("deriveaddresses", [await withChecksum(world, `pkh(${publicKeys[0]})`)]);
   const signature = await node.rpc("signmessagewithprivkey", [KEYS[0], "a message"]);
+  const wallets = await WalletCases.of(world);
   let lastByte = 0;
 
   const example = await world.signed();
@@ -141,6 +143,7 @@ export async function rpcCases(world: RpcWorld): Promise<Cases> {
     syncwithvalidationinterfacequeue: () => [],
     echo: () => ["a", "b"],
     echojson: () => ["a", { b: [1, null, true] }],
+    ...wallets.cases,
   };
 }
 

@@ -38,6 +38,9 @@ const FREE_KEYS: readonly [method: string, sample: string][] = [
   ["logging", "category"],
 ];
 
+/** Fields that may hold a boolean instead: the shapes name the one type that has members. */
+const OR_BOOLEAN: readonly [method: string, path: string][] = [["getwalletinfo", "scanning"]];
+
 /** Where a field list says "the same as" another method, in the place of these fields. */
 const TRANSACTIONS = { method: "getrawtransaction", alternative: 1 };
 
@@ -120,6 +123,7 @@ function formOf(method: string, alternative: number): Form {
       }
     }
     at.types = new Set([type.replace("?", "")]);
+    if (OR_BOOLEAN.some(([name, place]) => name === method && place === path)) at.types.add("boolean");
     at.optional = type.endsWith("?");
   }
   return root;

@@ -9,6 +9,9 @@ import { networkMethods } from "./methods/network.ts";
 import { rawTransactionMethods } from "./methods/rawtransactions.ts";
 import { signingMethods } from "./methods/signing.ts";
 import { utilMethods } from "./methods/util.ts";
+import { walletMethods } from "./methods/wallet.ts";
+import { walletCoinMethods } from "./methods/wallet-coins.ts";
+import { walletTransactionMethods } from "./methods/wallet-transactions.ts";
 
 /** Every RPC method of the node, a family a file. */
 export const ALL_METHODS: readonly RpcMethod<RpcContext>[] = [
@@ -21,4 +24,7 @@ export const ALL_METHODS: readonly RpcMethod<RpcContext>[] = [
   ...rawTransactionMethods,
   ...signingMethods,
   ...utilMethods,
+  ...walletMethods,
+  ...walletCoinMethods,
+  ...walletTransactionMethods,
 ];

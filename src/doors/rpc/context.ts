@@ -8,6 +8,7 @@ import type { BlockTemplates } from "#ledger/mining/block-templates.ts";
 import type { GenerateDependencies } from "#ledger/mining/generate.ts";
 import type { BlockTemplate } from "#ledger/mining/template.ts";
 import type { PeerControl } from "#ledger/peers/peer-control.ts";
+import type { WalletManager } from "#money/wallet/wallet-manager.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import type { VersionbitsCache } from "#protocol/consensus/versionbits.ts";
 import type { ActiveCall } from "./dispatcher.ts";
@@ -24,6 +25,8 @@ export interface RpcContext {
   readonly mining: MiningContext;
   /** Undefined when the node takes part in no p2p network. */
   readonly peers: PeerControl | undefined;
+  /** Undefined with -disablewallet: the wallet's methods are not there then. */
+  readonly wallets?: WalletManager | undefined;
   readonly node: NodeControl;
   /** The methods there are, for help. */
   readonly methods: () => ReadonlyMap<string, RpcMethod<RpcContext>>;
