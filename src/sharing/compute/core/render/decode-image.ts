@@ -1,6 +1,7 @@
 /** Decodes the images of a scene, PNG and JPEG, to pixels. What they would take is known before they are decoded. */
 import * as jpeg from "jpeg-js";
 import { PNG } from "pngjs";
+import { concatBytes } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import type { Image } from "./scene-model.ts";
 
@@ -24,14 +25,17 @@ export function imageSize(bytes: Uint8Array): ImageSize {
  * Decodes a PNG or JPEG whose size was found acceptable.
  * @throws DecodeError when it is broken.
  */
-export function decodeImage(bytes: Uint8Array): Image {
+export async function decodeImage(bytes: Uint8Array): Promise<Image> {
   const size = imageSize(bytes);
   try {
-    const decoded = isPng(bytes) ? decodePng(bytes) : decodeJpeg(bytes, size);
+    const decoded = isPng(bytes) ? await decodePng(bytes, size) : decodeJpeg(bytes, size);
     if (decoded.width !== size.width || decoded.height !== size.height) {
       throw new DecodeError("image has another size than it says");
     }
-    return { ...size, pixels: decoded.data.subarray(0, 4 * size.width * size.height) };
+    return {
+      ...size,
+      pixels: new Uint8Array(decoded.data.buffer, decoded.data.byteOffset, 4 * size.width * size.height),
+    };
   } catch (error) {
     if (error instanceof DecodeError) throw error;
     throw new DecodeError(`image can not be decoded: ${error instanceof Error ? error.message : error}`);
@@ -54,13 +58,51 @@ function pngSize(bytes: Uint8Array): ImageSize {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (view.getUint32(8) !== 13 || view.getUint32(12) !== 0x4948_4452)
     throw new DecodeError("PNG has no header");
-  // The decoder bounds what it inflates only without interlacing.
+  // The decoder does not bound what it inflates of interlaced ones.
   if (bytes[28] !== 0) throw new DecodeError("interlaced PNG images are not taken");
   return { width: view.getUint32(16), height: view.getUint32(20) };
 }
 
-function decodePng(bytes: Uint8Array): Decoded {
+async function decodePng(bytes: Uint8Array, size: ImageSize): Promise<Decoded> {
+  // Where data is missing, the decoder would fill up with whatever lay in memory; too much it would cut off.
+  const expected = pngDataLength(bytes, size);
+  if ((await inflatedLength(pngData(bytes), expected)) !== expected)
+    throw new DecodeError("PNG has too much or too little data");
   return PNG.sync.read(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+}
+
+/** Channels of PNG's colour types. */
+const CHANNELS: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
+
+/** Bytes of a PNG's pixels as they are compressed: rows with their filter in front. */
+function pngDataLength(bytes: Uint8Array, { width, height }: ImageSize): number {
+  const channels = CHANNELS[bytes[25]!];
+  if (channels === undefined) throw new DecodeError("PNG has no such colour type");
+  return (Math.ceil((width * channels * bytes[24]!) / 8) + 1) * height;
+}
+
+/** The compressed data of a PNG, its chunks joined. */
+function pngData(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const parts: Uint8Array[] = [];
+  for (let at = 8; at + 12 <= bytes.length; ) {
+    const length = view.getUint32(at);
+    if (length > bytes.length - at - 12) throw new DecodeError("PNG is cut short");
+    if (view.getUint32(at + 4) === 0x4944_4154) parts.push(bytes.subarray(at + 8, at + 8 + length));
+    at += 12 + length;
+  }
+  return concatBytes(...parts);
+}
+
+/** Bytes that `data` inflates to; anything above `limit` where there are more. */
+async function inflatedLength(data: Uint8Array, limit: number): Promise<number> {
+  const stream = new Blob([new Uint8Array(data)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  let length = 0;
+  for await (const chunk of stream) {
+    length += (chunk as Uint8Array).length;
+    if (length > limit) break;
+  }
+  return length;
 }
 
 function decodeJpeg(bytes: Uint8Array, size: ImageSize): Decoded {

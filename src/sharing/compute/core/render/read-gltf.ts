@@ -32,7 +32,7 @@ export async function readGltf(bytes: Uint8Array, limits: SceneLimits): Promise<
     ...(gltf.materials ?? []).map((material) => readMaterial(gltf, material)),
     DEFAULT_MATERIAL,
   ];
-  const images = readImages(document, limits);
+  const images = await readImages(document, limits);
   const extras = readSceneExtras(gltf.scenes?.[gltf.scene ?? 0]?.["extras"]);
   return { meshes, placements, materials, images, cameras, ...extras };
 }
@@ -52,7 +52,7 @@ async function readDocument(gltf: GltfJson, binary: Uint8Array): Promise<Documen
   }
 }
 
-function readImages(document: Document, limits: SceneLimits): Image[] {
+async function readImages(document: Document, limits: SceneLimits): Promise<Image[]> {
   const files = document.getRoot().listTextures();
   let pixels = 0;
   const bytes = files.map((texture) => {
@@ -69,7 +69,7 @@ function readImages(document: Document, limits: SceneLimits): Image[] {
       throw new DecodeError(`images have more than ${limits.pixels} pixels together`);
     return image;
   });
-  return bytes.map(decodeImage);
+  return Promise.all(bytes.map(decodeImage));
 }
 
 interface Budget {
