@@ -63,6 +63,8 @@ export interface MemoryPeerOptions {
 
 /** Most requests of one peer that are answered at a time, over all protocols. */
 const MAX_IN_FLIGHT = 256;
+/** Most calls of one protocol to one peer that are under way; further ones wait their turn. */
+const MAX_CALLS = 64;
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 export class MemoryNetwork {
@@ -188,6 +190,8 @@ interface Link {
   lastArrival: number;
   /** Ends of calls under way, called when the link is cut. */
   readonly calls: Set<() => void>;
+  /** By protocol: calls under way, and those that wait. */
+  readonly windows: Map<string, { count: number; readonly waiting: (() => void)[] }>;
 }
 
 export class MemoryMesh implements Mesh {
@@ -318,10 +322,16 @@ export class MemoryMesh implements Mesh {
   ): void {
     const time = this.#network.time;
     const link = this.#link(other.self);
+    const window = windowOf(link, id);
     let ended = false;
+    let started = false;
     const end = (outcome: Outcome<A>): void => {
       if (ended) return;
       ended = true;
+      if (started) {
+        window.count--;
+        window.waiting.shift()?.();
+      }
       link.calls.delete(onCut);
       stopTimer();
       options.signal?.removeEventListener("abort", onAbort);
@@ -334,6 +344,28 @@ export class MemoryMesh implements Mesh {
     });
     link.calls.add(onCut);
     options.signal?.addEventListener("abort", onAbort, { once: true });
+    const start = (): void => {
+      if (ended) {
+        window.waiting.shift()?.();
+        return;
+      }
+      started = true;
+      window.count++;
+      this.#ask(other, id, name, method, bytes, end);
+    };
+    if (window.count < MAX_CALLS) start();
+    else window.waiting.push(start);
+  }
+
+  #ask<Q, A>(
+    other: MemoryMesh,
+    id: string,
+    name: string,
+    method: MethodSpec<Q, A>,
+    bytes: Uint8Array,
+    end: (outcome: Outcome<A>) => void,
+  ): void {
+    const link = this.#link(other.self);
     link.sent += bytes.length;
     const began = this.#network.clock.monotonic();
     this.#send(other, bytes.length, () => {
@@ -401,7 +433,9 @@ export class MemoryMesh implements Mesh {
   /** Tells our listeners about a peer. For the network alone. */
   tell(other: MemoryMesh, kind: PeerChange["kind"], reason?: string): void {
     const change = { kind, view: this.#viewOf(other), ...(reason === undefined ? {} : { reason }) };
-    void this.changed.emit(change);
+    this.changed.emit(change).catch((error: unknown) => {
+      this.#network.logger.error(error instanceof Error ? `${error.stack}` : String(error));
+    });
   }
 
   #standingOf(other: MemoryMesh): Standing {
@@ -437,6 +471,7 @@ export class MemoryMesh implements Mesh {
         controller: new AbortController(),
         lastArrival: 0,
         calls: new Set(),
+        windows: new Map(),
       };
       this.#links.set(peer, link);
     }
@@ -447,6 +482,15 @@ export class MemoryMesh implements Mesh {
     link.roundTrips.push(ms);
     if (link.roundTrips.length > 9) link.roundTrips.shift();
   }
+}
+
+function windowOf(link: Link, id: string): { count: number; readonly waiting: (() => void)[] } {
+  let window = link.windows.get(id);
+  if (window === undefined) {
+    window = { count: 0, waiting: [] };
+    link.windows.set(id, window);
+  }
+  return window;
 }
 
 function median(values: readonly number[]): number | undefined {
