@@ -79,13 +79,38 @@ function prefixRange(prefix: Uint8Array): { readonly gte: Uint8Array; readonly l
   return { gte: prefix, lt: lt.subarray(0, at + 1) };
 }
 
+/** A write to the index failed before: nothing is written to it until it is opened anew. */
+export class IndexFailedError extends Error {
+  override readonly name = "IndexFailedError";
+}
+
 export class HostIndex {
   readonly #store: KeyValueStore;
   readonly #commits: GroupCommit<BatchOperation>;
+  #failure: unknown;
 
   constructor(store: KeyValueStore) {
     this.#store = store;
-    this.#commits = new GroupCommit((operations) => store.batch(operations, { sync: true }));
+    this.#commits = new GroupCommit((operations) => this.#write(operations, true));
+  }
+
+  /** Whether a write failed, so that it must be opened anew. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /**
+   * A batch of which LevelDB could write a part leaves its log in such a state that those after it can not be read
+   * again, whatever was synced. So the first failure is the last write.
+   */
+  async #write(operations: readonly BatchOperation[], sync: boolean): Promise<void> {
+    if (this.#failure !== undefined) throw new IndexFailedError("the index failed", { cause: this.#failure });
+    try {
+      await this.#store.batch(operations, { sync });
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
   }
 
   /** Makes changes durable, all or none of one call's. */
@@ -95,7 +120,7 @@ export class HostIndex {
 
   /** Writes what may be lost in a power cut. */
   note(...operations: readonly BatchOperation[]): Promise<void> {
-    return this.#store.batch(operations);
+    return this.#write(operations, false);
   }
 
   async shard(account: Uint8Array, root: Uint8Array): Promise<ShardEntry | undefined> {

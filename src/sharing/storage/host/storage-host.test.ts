@@ -249,6 +249,29 @@ test("many uploads at once never pass the limit together", async (t) => {
   assert.equal(host.status().shards, 10);
 });
 
+test("uploads that end together share the syncs of folder and index, and wait for no other", async (t) => {
+  const disk = new FaultWorld();
+  const { renter, random } = await world(t, { disk });
+  const alice = renter();
+  const syncs = { file: 0, directory: 0, store: 0 };
+  const shards = Array.from({ length: 40 }, () => makeShard(random, 3_000));
+  for (const shard of shards) {
+    value(await alice.begin(shard));
+    value(await alice.put(shard, 0));
+  }
+  disk.leaveOutSyncs(({ kind }) => {
+    syncs[kind]++;
+    return false;
+  });
+  for (const outcome of await Promise.all(shards.map((shard) => alice.finish(shard)))) value(outcome);
+  assert.equal(syncs.file, 40);
+  assert.ok(syncs.directory <= 10 && syncs.store <= 10, JSON.stringify(syncs));
+  const roots = shards.map(({ root }) => root);
+  syncs.store = 0;
+  assert.equal(value(await alice.call(methods.drop, { roots })).dropped, 40);
+  assert.ok(syncs.store <= 10, JSON.stringify(syncs));
+});
+
 test("a slow or idle upload is collected, and its room given back", async (t) => {
   const clock = new ManualClock(1_700_000_000_000);
   const uploadLimits = { ...DEFAULT_UPLOAD_LIMITS, uploadsPerAccount: 3, uploads: 4 };
@@ -361,6 +384,39 @@ test("a full disk is declared, refused, and forgotten when there is room again",
   value(await alice.begin(second));
   value(await alice.put(second, 0, 4));
   value(await alice.finish(second));
+  assert.equal(host.status().trouble, undefined);
+});
+
+test("when the index can not be written, nothing is until it is opened anew", async (t) => {
+  const clock = new ManualClock();
+  const disk = new FaultWorld();
+  const { renter, random, host } = await world(t, { disk, clock });
+  const alice = renter();
+  const settle = async (milliseconds: number) => {
+    clock.advance(milliseconds);
+    for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const kept = makeShard(random, 5_000);
+  value(await alice.store(kept));
+  const [first, second] = [makeShard(random, 5_000), makeShard(random, 5_000)];
+  for (const shard of [first, second]) {
+    value(await alice.begin(shard));
+    value(await alice.put(shard, 0));
+  }
+  disk.capacity = disk.used + 50;
+  assert.equal(refusal(await alice.finish(first)), "full");
+  disk.capacity = Number.POSITIVE_INFINITY;
+  assert.notEqual(refusal(await alice.finish(second)), "accepted", "a later write would not be safe");
+  value(await alice.read(kept, 0, 1));
+  assert.equal(host.status().on, true);
+  await settle(1_000);
+  // All that was acknowledged is there, and what was not can go on.
+  value(await alice.read(kept, 0, 1));
+  for (const shard of [first, second]) {
+    assert.deepEqual(value(await alice.begin(shard)).have, Uint8Array.of(1));
+    value(await alice.finish(shard));
+  }
+  assert.equal(host.status().usedBytes, 3 * shardCharge(5_000));
   assert.equal(host.status().trouble, undefined);
 });
 

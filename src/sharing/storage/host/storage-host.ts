@@ -18,6 +18,7 @@ import type { Handlers, Mesh, RequestContext } from "#sharing/mesh/mesh.ts";
 import { accept, type Outcome, refuse } from "#sharing/mesh/protocol.ts";
 import { storageProtocol } from "../messages.ts";
 import { HeadDirectory } from "./head-directory.ts";
+import { IndexFailedError } from "./host-index.ts";
 import { HostStore } from "./host-store.ts";
 import { Scrub } from "./scrub.ts";
 import { shardCharge } from "./space.ts";
@@ -65,6 +66,9 @@ const FULL = "the disk is full";
 const FAILING = "the disk fails";
 /** After a failure of the disk no new shard is taken for this long. */
 const FAILING_MS = 10 * 60_000;
+/** From a failed write to the first try of opening the folder anew, and between tries. */
+const REOPEN_MS = 1_000;
+const REOPEN_LATER_MS = 60_000;
 
 /** What is open while the host is on. */
 interface Running {
@@ -86,6 +90,9 @@ export class StorageHost {
   #failedAt = 0;
   #statusTold: StorageHostStatus | undefined;
   #tellsStatus = false;
+  /** Whether hosting is switched on, though the folder may be closed while its disk fails. */
+  #wanted = false;
+  #cancelReopen: (() => void) | undefined;
 
   constructor(options: StorageHostOptions) {
     this.#o = options;
@@ -97,32 +104,9 @@ export class StorageHost {
   /** Opens the folder, sets right what a crash left, and offers storage. @throws when the disk fails. */
   async start(): Promise<void> {
     await this.#switch.run(async () => {
-      if (this.#running !== undefined) return;
-      const { disk, folder, clock, random, log, uploadLimits, limitBytesPerAccount } = this.#o;
-      const store = await HostStore.open({
-        ...{ disk, folder, clock, log },
-        limitBytes: this.#limitBytes,
-        limitBytesPerAccount: limitBytesPerAccount ?? Number.MAX_SAFE_INTEGER,
-        uploadLimits: uploadLimits ?? DEFAULT_UPLOAD_LIMITS,
-      });
-      const scrub = new Scrub({
-        ...{ files: store.files, index: store.index, clock, random },
-        bytesPerSecond: this.#o.scrubBytesPerSecond ?? SCRUB_BYTES_PER_SECOND,
-        declareLost: async (account, root, reason) => {
-          await store.declareLost(account, root, reason);
-          this.#tellStatus();
-        },
-        failed: (error) => this.#failedInBackground(error),
-      });
-      this.#trouble = undefined;
-      this.#running = { store, scrub, cancelCollect: () => {} };
-      const keys: Uint8Array[] = [];
-      for await (const { headKey } of store.index.allHeads()) keys.push(headKey);
-      this.#directory.replace(keys);
-      scrub.start();
-      this.#scheduleCollect();
+      if (this.#running === undefined) await this.#openFolder();
+      this.#wanted = true;
       this.#offer();
-      log.info(`storage: hosting ${this.#limitBytes} bytes in ${folder}, ${store.space.used} used`);
     });
     this.#tellStatus();
   }
@@ -130,17 +114,73 @@ export class StorageHost {
   /** Ends what is under way and closes the folder. What is stored stays; who asks for it is refused until the start. */
   async stop(): Promise<void> {
     await this.#switch.run(async () => {
-      const running = this.#running;
-      if (running === undefined) return;
-      this.#running = undefined;
+      this.#wanted = false;
+      this.#cancelReopen?.();
+      this.#cancelReopen = undefined;
       this.#o.mesh.offer(STORAGE_OFFER, undefined);
-      running.cancelCollect();
-      await running.scrub.stop();
-      await Promise.allSettled(this.#active);
-      await running.store.close();
+      await this.#closeFolder();
       this.#directory.replace([]);
     });
     this.#tellStatus();
+  }
+
+  async #openFolder(): Promise<void> {
+    const { disk, folder, clock, random, log, uploadLimits, limitBytesPerAccount } = this.#o;
+    const store = await HostStore.open({
+      ...{ disk, folder, clock, log },
+      limitBytes: this.#limitBytes,
+      limitBytesPerAccount: limitBytesPerAccount ?? Number.MAX_SAFE_INTEGER,
+      uploadLimits: uploadLimits ?? DEFAULT_UPLOAD_LIMITS,
+    });
+    const scrub = new Scrub({
+      ...{ files: store.files, index: store.index, clock, random },
+      bytesPerSecond: this.#o.scrubBytesPerSecond ?? SCRUB_BYTES_PER_SECOND,
+      declareLost: async (account, root, reason) => {
+        await store.declareLost(account, root, reason);
+        this.#tellStatus();
+      },
+      failed: (error) => this.#failedInBackground(error),
+    });
+    // It may have been set lower meanwhile.
+    store.space.limit = this.#limitBytes;
+    this.#trouble = undefined;
+    this.#running = { store, scrub, cancelCollect: () => {} };
+    const keys: Uint8Array[] = [];
+    for await (const { headKey } of store.index.allHeads()) keys.push(headKey);
+    this.#directory.replace(keys);
+    scrub.start();
+    this.#scheduleCollect();
+    log.info(`storage: hosting ${this.#limitBytes} bytes in ${folder}, ${store.space.used} used`);
+  }
+
+  async #closeFolder(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    running.cancelCollect();
+    await running.scrub.stop();
+    await Promise.allSettled(this.#active);
+    await running.store.close();
+  }
+
+  /** After a failed write the folder is closed and opened again, now and then until that succeeds. */
+  #scheduleReopen(delayMs: number): void {
+    if (!this.#wanted || this.#cancelReopen !== undefined) return;
+    this.#cancelReopen = this.#o.clock.after(delayMs, () => {
+      this.#cancelReopen = undefined;
+      void this.#switch.run(async () => {
+        if (!this.#wanted) return;
+        try {
+          await this.#closeFolder();
+          await this.#openFolder();
+          this.#offer();
+        } catch (error) {
+          this.#o.log.error(`storage: ${this.#o.folder} can not be opened: ${String(error)}`);
+          this.#scheduleReopen(REOPEN_LATER_MS);
+        }
+        this.#tellStatus();
+      });
+    });
   }
 
   status(): StorageHostStatus {
@@ -148,7 +188,7 @@ export class StorageHost {
     const lost = space?.lost ?? 0;
     const trouble = this.#trouble ?? (lost > 0 ? `${lost} shards are lost, and declared so` : undefined);
     return {
-      on: space !== undefined,
+      on: this.#wanted,
       limitBytes: this.#limitBytes,
       usedBytes: space?.used ?? 0,
       shards: space?.shards ?? 0,
@@ -278,7 +318,9 @@ export class StorageHost {
     action: (store: HostStore) => Promise<Outcome<T>>,
   ): Promise<Outcome<T>> {
     const store = this.#running?.store;
-    if (store === undefined) return refuse("unavailable", "this peer does not host now");
+    if (store === undefined) {
+      return refuse("unavailable", this.#wanted ? FAILING : "this peer does not host now");
+    }
     if (from.standing === "banned") return refuse("not-allowed", "banned");
     return this.#track(action(store).catch((error) => this.#diskFailed(error)));
   }
@@ -305,11 +347,13 @@ export class StorageHost {
 
   /** @returns the refusal for a failed disk. @throws what is no failure of the disk: a bug. */
   #diskFailed(error: unknown): ReturnType<typeof refuse> {
+    if (this.#running?.store.index.failed === true) this.#scheduleReopen(REOPEN_MS);
     if (isDiskFull(error)) {
       this.#setTrouble(FULL);
       return refuse("full", FULL);
     }
-    const isDisk = errorCode(error) !== undefined || error instanceof PowerOffError;
+    const isDisk =
+      errorCode(error) !== undefined || error instanceof PowerOffError || error instanceof IndexFailedError;
     if (!isDisk) throw error;
     this.#failedAt = this.#o.clock.monotonic();
     this.#setTrouble(FAILING);

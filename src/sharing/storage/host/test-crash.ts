@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { equalBytes, toHex } from "#base/lib/bytes.ts";
 import { ManualClock } from "#base/lib/clock.ts";
 import { SeededRandom } from "#base/lib/random.ts";
+import { isDiskFull } from "#base/store/disk-error.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
 import { PowerOffError, type SyncRequest } from "#base/store/power.ts";
 import { signingKeyFrom } from "#sharing/mesh/identity.ts";
@@ -90,6 +91,9 @@ class HostCrash {
       if (this.#options.leaveOut !== undefined) world.leaveOutSyncs(this.#options.leaveOut);
       // Some die while they start.
       world.offAfter(this.#random.below(life % 5 === 0 ? 25 : 220));
+      // Some run out of room before.
+      const room = this.#random.below(4) === 0 ? this.#random.below(100_000) : Number.POSITIVE_INFINITY;
+      world.capacity = world.used + room;
       await this.#live(world);
       if (this.#random.below(4) === 0) {
         this.report.kills++;
@@ -105,7 +109,7 @@ class HostCrash {
   /** One life: until the power goes off, or everyone has done enough. */
   async #live(world: FaultWorld): Promise<void> {
     const opened = await this.#start(world).catch((error) => {
-      if (error instanceof PowerOffError) return undefined;
+      if (error instanceof PowerOffError || isDiskFull(error)) return undefined;
       throw error;
     });
     if (opened === undefined) return;
@@ -127,6 +131,8 @@ class HostCrash {
 
   async #work(world: FaultWorld, renter: TestRenter, who: number): Promise<void> {
     for (let i = 0; i < 40 && !world.isOff; i++) {
+      // So that a host whose index failed opens it anew.
+      if (this.#random.below(6) === 0) this.#clock.advance(500);
       const choice = this.#random.below(10);
       if (choice < 5) await this.#store(renter, who);
       else if (choice < 7) await this.#drop(renter, who);
@@ -181,6 +187,7 @@ class HostCrash {
 
   /** Starts the machine again and holds it to what it acknowledged. @returns the world to go on with. */
   async #check(world: FaultWorld): Promise<FaultWorld> {
+    world.capacity = Number.POSITIVE_INFINITY;
     const { host, renters } = await this.#start(world);
     let counted = 0;
     for (const [who, renter] of renters.entries()) {
