@@ -10,19 +10,27 @@ import { secureRandom } from "#base/lib/random.ts";
 import { nodeDisk } from "#base/store/node-disk.ts";
 import type { SharingControl } from "#doors/api/sharing-control.ts";
 import type { S3Server } from "#doors/s3/server.ts";
+import type { TaskRunner } from "#sharing/compute/core/task-runner.ts";
+import { Compute } from "#sharing/compute/open-compute.ts";
+import { ChunkStore } from "#sharing/content/chunk-store.ts";
+import { ContentDownloads } from "#sharing/content/fetch-content.ts";
+import { serveContents } from "#sharing/content/serve-contents.ts";
 import { DealBook } from "#sharing/deals/deal-book.ts";
-import { MemoryNetwork } from "#sharing/mesh/memory-mesh.ts";
+import { Libp2pMesh } from "#sharing/mesh/libp2p-mesh.ts";
+import type { PeerId } from "#sharing/mesh/mesh.ts";
 import { Files } from "#sharing/storage/files/files.ts";
 import { StorageHost } from "#sharing/storage/host/storage-host.ts";
 import { FriendRail } from "./friend-rail.ts";
 import { encodeLedgerOffer } from "./ledger-offer.ts";
 import { LinkedRail } from "./link/rail-link.ts";
 import type { Link } from "./link.ts";
+import { computeControl, sellCompute } from "./sharing-control/compute-control.ts";
 import { dealsControl } from "./sharing-control/deals-control.ts";
 import { EventFan } from "./sharing-control/event-fan.ts";
 import { filesControl } from "./sharing-control/files-control.ts";
 import { hostControl, sellStorage } from "./sharing-control/host-control.ts";
 import { openHostSwitch } from "./sharing-control/host-switch.ts";
+import { meshControl } from "./sharing-control/mesh-control.ts";
 import { openS3Keys } from "./sharing-control/s3-keys.ts";
 import type { SharingStart } from "./sharing-start.ts";
 import { wireSharing } from "./sharing-wiring.ts";
@@ -31,10 +39,14 @@ export interface SharingParts {
   readonly link: Link;
   readonly log: Logger;
   readonly stack: AsyncDisposableStack;
+  /** Runs what the provider is given in place of our own runner; the story's dishonest peer hands one in. */
+  readonly providerRunner?: (honest: TaskRunner) => TaskRunner;
 }
 
 /** The region that S3 tools sign for. */
 const REGION = "us-east-1";
+/** Bytes that contents of tasks may take on disk. */
+const CONTENT_BYTES = 2 * 2 ** 30;
 /** Ports tried after the one that is taken, where nobody chose it. */
 const NEXT_PORTS = 20;
 
@@ -48,7 +60,18 @@ export async function composeSharing(start: SharingStart, parts: SharingParts): 
   const events = new EventFan();
   const startedAt = clock.now();
 
-  const mesh = new MemoryNetwork().join({});
+  const mesh = await Libp2pMesh.open(
+    {
+      directory: start.folder,
+      accountSecret: start.keys.account,
+      name: start.name,
+      listen: start.meshBind,
+      orAnyPort: start.meshOrAny,
+      mdns: start.mdns,
+    },
+    { files: disk.files, clock, random, logger: log },
+  );
+  stack.defer(() => mesh.close());
   if (start.ledger !== undefined) mesh.offer("ledger", encodeLedgerOffer(start.ledger));
 
   const rails = [
@@ -88,37 +111,44 @@ export async function composeSharing(start: SharingStart, parts: SharingParts): 
   const { url } = await listen(s3, start);
   stack.defer(() => s3.close());
 
-  wireSharing({ mesh, deals, host, files, events });
-  const missing = async () => ({ ok: false, reason: "not there yet" }) as const;
+  const store = await ChunkStore.open(disk.files, within("content"), CONTENT_BYTES);
+  // Friends, and whoever works for us, may fetch what a task is made of.
+  const worksForUs = (peer: PeerId) =>
+    deals
+      .list()
+      .some(({ role, state, terms }) => role === "buyer" && state === "open" && terms.seller === peer);
+  serveContents({
+    mesh,
+    store,
+    mayFetch: ({ peer, standing }) => standing === "friend" || worksForUs(peer),
+  });
+  const fetcher = new ContentDownloads(mesh, store);
+  const compute = await Compute.open(
+    parts.providerRunner === undefined ? {} : { providerRunner: parts.providerRunner },
+    { mesh, deals, store, fetcher, clock, random, log, disk, folder: start.folder },
+  );
+  stack.defer(() => compute.close());
+  if (compute.provider.status().on) sellCompute(deals);
+
+  stack.defer(wireSharing({ mesh, deals, host, files, compute, events, clock }));
   return {
     async status() {
       return {
         peer: mesh.self,
         account: mesh.account,
         name: start.name,
-        listening: [],
+        listening: mesh.listening,
         s3: url,
         startedAt,
         host: host.status(),
-        provider: { on: false, running: 0, done: 0, refused: 0, funnel: {} },
+        provider: compute.provider.status(),
       };
     },
-    invite: missing,
-    addPeer: missing,
-    peers: async () => mesh.peers(),
-    banPeer: missing,
-    forgetPeer: missing,
+    ...meshControl(mesh),
     ...dealsControl(deals),
     ...hostControl(host, deals, (state) => hosting.remember(state)),
-    filesStatus: missing,
     ...filesControl({ files, endpoint: url, region: REGION, credentials, clock }),
-    startProvider: missing,
-    stopProvider: missing,
-    render: missing,
-    run: missing,
-    jobs: async () => [],
-    job: missing,
-    cancelJob: missing,
+    ...computeControl(compute, deals),
     events: (signal) => events.follow(signal),
   };
 }

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { z } from "zod";
 import { systemClock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
+import type { SharingParts } from "./compose-sharing.ts";
 import { serveControl } from "./link/control-link.ts";
 import { Link, type ServedMethod, served } from "./link.ts";
 import { type SharingStart, type SharingStarted, sharingStart } from "./sharing-start.ts";
@@ -29,7 +30,10 @@ function write(text: string): void {
  * Waits to be told its start, composes the parts, and answers until the link goes.
  * @returns `stopped`, or why it ended otherwise
  */
-export async function serveSharing(pipe: Duplex): Promise<string> {
+export async function serveSharing(
+  pipe: Duplex,
+  hooks: Pick<SharingParts, "providerRunner"> = {},
+): Promise<string> {
   // A bug somewhere ends the process, and the next one starts from what is on disk.
   const { promise: failed, resolve: fail } = Promise.withResolvers<string>();
   for (const event of ["uncaughtException", "unhandledRejection"]) {
@@ -44,7 +48,7 @@ export async function serveSharing(pipe: Duplex): Promise<string> {
     start: served(sharingStart, async (start): Promise<SharingStarted> => {
       if (isStarted) return { ok: false, reason: "it was started already" };
       isStarted = true;
-      return compose(start, link, stack, methods);
+      return compose(start, { link, log: stderrLogger, stack, ...hooks }, methods);
     }),
     stop: served(z.null(), async () => {
       await stack.disposeAsync().catch((error: Error) => stderrLogger.error(error.stack ?? error.message));
@@ -59,13 +63,12 @@ export async function serveSharing(pipe: Duplex): Promise<string> {
 
 async function compose(
   start: SharingStart,
-  link: Link,
-  stack: AsyncDisposableStack,
+  parts: SharingParts,
   methods: Record<string, ServedMethod>,
 ): Promise<SharingStarted> {
   const { composeSharing } = await import("./compose-sharing.ts");
   try {
-    const control = await composeSharing(start, { link, log: stderrLogger, stack });
+    const control = await composeSharing(start, parts);
     Object.assign(methods, serveControl(control));
     return { ok: true };
   } catch (error) {

@@ -1,31 +1,26 @@
 import type { SharingControl } from "#doors/api/sharing-control.ts";
-import type { Provider } from "#sharing/compute/provider/provider.ts";
-import type { Requester } from "#sharing/compute/requester/requester.ts";
+import type { Compute } from "#sharing/compute/open-compute.ts";
 import type { DealBook } from "#sharing/deals/deal-book.ts";
 
 type ComputeMethods = "startProvider" | "stopProvider" | "render" | "run" | "jobs" | "job" | "cancelJob";
 
 /** Lending this machine, and having jobs done, as the doors ask for it. */
 export function computeControl(
-  provider: Provider,
-  requester: Requester,
+  compute: Compute,
   deals: Pick<DealBook, "sell">,
 ): Pick<SharingControl, ComputeMethods> {
+  const { requester } = compute;
   return {
     async startProvider() {
       sellCompute(deals);
-      return { ok: true, value: await provider.start() };
+      return { ok: true, value: await compute.startProvider() };
     },
     async stopProvider() {
       deals.sell("compute", undefined);
-      return { ok: true, value: await provider.stop() };
+      return { ok: true, value: await compute.stopProvider() };
     },
-    render({ scene, seed, ...settings }) {
-      return requester.submit("render", { ...settings, seed: seed ?? 0 }, [scene]);
-    },
-    run({ module, inputs, args, seed, ...limits }) {
-      return requester.submit("wasm", { args: args ?? [], seed: seed ?? 0, ...limits }, [module, ...inputs]);
-    },
+    render: (request) => compute.render(request),
+    run: (request) => compute.run(request),
     async jobs() {
       // What came of the tasks of a job that is over is asked for by its id.
       return requester.jobs().map((job) => (job.finished === undefined ? job : { ...job, tasks: [] }));

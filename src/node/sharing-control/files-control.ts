@@ -3,8 +3,16 @@ import type { ControlResult, SharingControl } from "#doors/api/sharing-control.t
 import type { S3Credentials } from "#doors/s3/credentials.ts";
 import { presign } from "#doors/s3/sigv4/presign.ts";
 import { FileError, type FileStore } from "#sharing/storage/file-store.ts";
+import type { Files } from "#sharing/storage/files/files.ts";
 
-type FilesMethods = "listFiles" | "fileHealth" | "makeBucket" | "removeFile" | "presign" | "s3Keys";
+type FilesMethods =
+  | "filesStatus"
+  | "listFiles"
+  | "fileHealth"
+  | "makeBucket"
+  | "removeFile"
+  | "presign"
+  | "s3Keys";
 
 /** Entries of one page at most. */
 const MAX_PAGE = 1000;
@@ -12,7 +20,7 @@ const MAX_PAGE = 1000;
 const MAX_SECONDS = 604_800;
 
 export interface FilesControlParts {
-  readonly files: FileStore;
+  readonly files: FileStore & Pick<Files, "status">;
   /** Where the S3 door listens. */
   readonly endpoint: string;
   readonly region: string;
@@ -24,6 +32,7 @@ export interface FilesControlParts {
 export function filesControl(parts: FilesControlParts): Pick<SharingControl, FilesMethods> {
   const { files, endpoint, region, credentials, clock } = parts;
   return {
+    filesStatus: () => verdictOf(() => files.status()),
     listFiles: ({ bucket, prefix, after, limit }) =>
       verdictOf(async () => {
         if (bucket === "") return bucketPage(files, after, limit);
