@@ -106,7 +106,7 @@ export class ComputeWorld {
   readonly #contents = new Map<PeerId, MapContents>();
   readonly #closers: (() => Promise<void>)[] = [];
 
-  constructor(t: TestContext, seed = 1) {
+  constructor(t: Pick<TestContext, "after">, seed = 1) {
     this.network = new MemoryNetwork({ seed });
     this.random = new SeededRandom(seed);
     // The clock's timers keep no process alive.

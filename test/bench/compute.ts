@@ -1,0 +1,156 @@
+import { systemClock, systemClock } from "#base/lib/clock.ts";
+import { SeededRandom } from "#base/lib/random.ts";
+import { RenderKind } from "#sharing/compute/core/render/render-kind.ts";
+import type { RunResult, RunTask } from "#sharing/compute/core/task-runner.ts";
+import { echoKernel } from "#sharing/compute/core/test-modules.ts";
+import { WasmPool } from "#sharing/compute/runtimes/wasm/wasm-pool.ts";
+import { type ComputePeer, ComputeWorld, DirectRunner, MapContents, putFile, TRACER } from "#sharing/compute/test-world.ts";
+import { buildScene } from "../../demo/scene/build-scene.ts";
+
+export const name = "compute: an empty task, tiles a second, the first verified tile, the cost of verifying";
+
+const EMPTY = echoKernel(0);
+const LIMITS = { memoryBytes: 2 ** 20, outputBytes: 1024, traceBytes: 0, milliseconds: 10_000 };
+
+function emptyTask(owner: string): RunTask {
+  return {
+    owner,
+    code: { id: "empty", bytes: async () => EMPTY },
+    inputs: [],
+    params: new Uint8Array(0),
+    seed: new Uint8Array(32),
+    limits: LIMITS,
+  };
+}
+
+function quantiles(times: number[]): string {
+  const sorted = times.sort((a, b) => a - b);
+  const at = (share: number): string =>
+    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!.toFixed(2);
+  return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
+}
+
+async function timed(count: number, action: (i: number) => Promise<unknown>): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const began = performance.now();
+    await action(i);
+    times.push(performance.now() - began);
+  }
+  return times;
+}
+
+async function emptyTasks(): Promise<void> {
+  const never = new AbortController().signal;
+  const pool = new WasmPool({ lanes: 1 }, { clock: systemClock });
+  pool.warm();
+  await pool.run(emptyTask("first"), never);
+  const again = await timed(1000, () => pool.run(emptyTask("first"), never));
+  console.log(`an empty task in a child of its owner: ${quantiles(again)}`);
+  const fresh = await timed(20, async (i) => {
+    // A spare is ready, as it is where owners take turns no faster than children start.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const began = performance.now();
+    await pool.run(emptyTask(`owner ${i}`), never);
+    spares.push(performance.now() - began);
+  });
+  console.log(
+    `an empty task of another owner, in a spare child: ${quantiles(spares)} (${fresh.length} owners)`,
+  );
+  await pool.close();
+}
+const spares: number[] = [];
+
+async function renders(args: readonly string[]): Promise<void> {
+  const [width = 640, height = 360, samples = 64] = args.map(Number);
+  const closers: (() => unknown)[] = [];
+  const world = new ComputeWorld({ after: (close) => void closers.push(close as () => unknown) });
+  const pools = [0, 1].map(() => new WasmPool({ lanes: 1 }, { clock: systemClock }));
+  const [theirs, ours] = pools as [WasmPool, WasmPool];
+  for (const pool of pools) pool.warm();
+  await world.join({ runner: theirs });
+  const erin = await world.join({ lends: false, runner: ours, requester: { lanes: 0 } });
+  const scene = await putFile(erin, "scene.glb", await buildScene());
+  const settings = { width, height, samples, seed: 1 };
+  // A provider was switched on some time ago.
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const { first, all, tiles } = await renderOnce(erin, settings, scene);
+  console.log(`${width}×${height} at ${samples} samples, one provider with one lane, cold: ${tiles} tiles`);
+  console.log(`  the first verified tile after ${first.toFixed(0)} ms, all after ${all.toFixed(0)} ms`);
+  console.log(
+    `  ${((1000 * tiles) / all).toFixed(1)} tiles/s, ${((width * height * samples) / all).toFixed(0)} Ksamples/s`,
+  );
+  for (const close of closers.reverse()) await close();
+  for (const pool of pools) await pool.close();
+}
+
+/** CPU of rendering a tile and of checking it, in this process: what others do meanwhile does not count. */
+async function verifyingCost(samples: number): Promise<void> {
+  const scene = await buildScene();
+  const kind = new RenderKind(TRACER);
+  const contents = new MapContents();
+  const content = () => contents.add(scene);
+  const file = { name: "scene.glb", length: scene.length, bytes: async () => scene, content };
+  const settings = { width: 640, height: 360, samples, seed: 1 };
+  const split = await kind.split(settings, [file], contents);
+  if (!split.ok) throw new Error(split.reason);
+  const runner = new DirectRunner();
+  const random = new SeededRandom(1);
+  const shares: number[] = [];
+  for (const task of split.plan.tasks.slice(20, 29)) {
+    const run = async (params: Uint8Array): Promise<RunResult> => {
+      const read = ({ id }: { id: string }) => ({ id, bytes: () => contents.read(id) });
+      const { spec } = task;
+      const whole = { ...spec, owner: "self", code: read(spec.code), inputs: spec.inputs.map(read), params };
+      const outcome = await runner.run(whole, new AbortController().signal);
+      if (!outcome.ok) throw new Error(outcome.failure.text);
+      return outcome.value;
+    };
+    const before = process.cpuUsage();
+    const result = await run(task.spec.params);
+    const work = cpuSince(before);
+    const start = process.cpuUsage();
+    const challenge = kind.challenge(settings, task, random);
+    const leaf = (at: number) => result.trace.subarray(at * result.leafLength, (at + 1) * result.leafLength);
+    const leaves = new Map(challenge.picks.map((pick) => [pick.leaf, leaf(pick.leaf)]));
+    const evidence = { output: result.output, leafCount: result.trace.length / result.leafLength, leaves };
+    const verdict = await kind.verify(settings, task, evidence, challenge, async (params) => (await run(params)).output);
+    if (!verdict.ok) throw new Error(verdict.reason);
+    shares.push((100 * cpuSince(start)) / work);
+  }
+  shares.sort((a, b) => a - b);
+  console.log(`verifying a tile of ${samples} samples: ${shares[4]!.toFixed(2)}% of the CPU of rendering it`);
+}
+
+function cpuSince(start: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(start);
+  return user + system;
+}
+
+async function renderOnce(
+  erin: ComputePeer,
+  settings: object,
+  scene: string,
+): Promise<{ first: number; all: number; tiles: number }> {
+  const began = performance.now();
+  let first = 0;
+  erin.requester.events.on((event) => {
+    if (event.type === "task" && event.task.state === "verified" && first === 0)
+      first = performance.now() - began;
+  });
+  const taken = await erin.requester.submit("render", settings, [scene]);
+  if (!taken.ok) throw new Error(taken.reason);
+  const job = (await erin.requester.ended(taken.value.id))!;
+  if (job.state !== "done") throw new Error(job.reason);
+  return { first, all: performance.now() - began, tiles: job.tasks.length };
+}
+
+/** `npm run bench -- compute [width height samples]`. Ksamples/s of the kernel alone: `tracer`. */
+export async function run(args: readonly string[]): Promise<void> {
+  // Children and the clock's timers keep no process up.
+  const alive = setInterval(() => {}, 1000);
+  await emptyTasks();
+  await renders(args);
+  for (const samples of [64, 256]) await verifyingCost(samples);
+  clearInterval(alive);
+}
