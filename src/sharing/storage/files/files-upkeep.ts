@@ -5,7 +5,7 @@
 import type { Clock } from "#base/lib/clock.ts";
 import { Signal } from "#base/lib/events.ts";
 import type { Logger } from "#base/lib/logger.ts";
-import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
+import type { Mesh, PeerId, PeerView } from "#sharing/mesh/mesh.ts";
 import { FileError } from "../file-store.ts";
 import { STORAGE_OFFER } from "../renter/host-book.ts";
 import type { RenterPolicy } from "../renter/policy.ts";
@@ -55,6 +55,10 @@ export class FilesUpkeep {
   #cancelSync: (() => void) | undefined;
   #cancelRound: (() => void) | undefined;
   #syncing: Promise<SyncReport> | undefined;
+  #hasSynced = false;
+  /** Peers that were asked since they connected, and those that are to be. */
+  readonly #asked = new Set<PeerId>();
+  readonly #toAsk = new Set<PeerId>();
   #working: Promise<void> = Promise.resolve();
   #offs: (() => void)[] = [];
   #stopped = false;
@@ -67,8 +71,8 @@ export class FilesUpkeep {
     const { renter, mesh } = this.#d;
     this.#offs = [
       mesh.changed.on(({ kind, view }) => {
-        if (kind === "connected" || (kind === "changed" && view.offers[STORAGE_OFFER] !== undefined))
-          this.#syncSoon();
+        if (kind === "connected" || kind === "changed") this.#met(view);
+        else this.#asked.delete(view.peer);
       }),
       renter.watch.changed.on(({ slab, health }) =>
         this.changed.emit({ type: "slab", slab: slab.id, health }),
@@ -89,10 +93,10 @@ export class FilesUpkeep {
   }
 
   /** Takes in what is new at the hosts. One at a time; who asks meanwhile gets the next. */
-  async sync(): Promise<SyncReport> {
+  async sync(peers?: ReadonlySet<PeerId>): Promise<SyncReport> {
     while (this.#syncing !== undefined) await this.#syncing.catch(() => {});
     const { index, log, renter, logger } = this.#d;
-    this.#syncing = syncLog({ index, log, renter, logger });
+    this.#syncing = syncLog({ index, log, renter, logger }, peers);
     try {
       return await this.#syncing;
     } finally {
@@ -100,13 +104,25 @@ export class FilesUpkeep {
     }
   }
 
+  /** Someone came who may hold heads that nobody had, or room for ours. Asked once a connection. */
+  #met({ peer, connected, offers }: PeerView): void {
+    if (!connected || this.#asked.has(peer) || offers[STORAGE_OFFER] === undefined) return;
+    this.#asked.add(peer);
+    this.#toAsk.add(peer);
+    this.#syncSoon();
+  }
+
   #syncSoon(): void {
     if (this.#cancelSync !== undefined || this.#stopped) return;
     this.#cancelSync = this.#d.clock.after(SYNC_DELAY_MS, () => {
       this.#cancelSync = undefined;
       this.#run("asking for heads", async () => {
-        await this.sync();
+        const peers = new Set(this.#toAsk);
+        this.#toAsk.clear();
+        const { unread } = await this.sync(this.#hasSynced ? peers : undefined);
         await this.#d.log.spread();
+        // What could not be read yet may be with the next who comes.
+        this.#hasSynced = unread === 0;
       });
     });
   }
@@ -131,6 +147,13 @@ export class FilesUpkeep {
         else if (!this.#stopped) this.#d.logger.error(`storage: ${what}: ${text}`);
       }
     });
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    await this.#working;
+    await this.#syncing?.catch(() => {});
+    await this.#d.renter.watch.settled();
   }
 
   /** Everything that an epoch does, at once. @throws FileError when too few hosts can be reached. */

@@ -146,6 +146,11 @@ export class Files implements FileStore {
     return this.#o.upkeep.round();
   }
 
+  /** Resolves when the upkeep that is under way is done: repair, audits, taking in. */
+  settled(): Promise<void> {
+    return this.#o.upkeep.settled();
+  }
+
   status(): Promise<FilesSummary> {
     return this.#o.upkeep.summary();
   }

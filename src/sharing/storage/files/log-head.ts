@@ -60,6 +60,13 @@ function hostMark(peer: PeerId | ""): Uint8Array {
     : sha256(new TextEncoder().encode(peer)).subarray(0, HOST_MARK);
 }
 
+/** Hosts by the mark that heads know them by. */
+export type HostMarks = ReadonlyMap<string, PeerId>;
+
+export function hostMarksOf(peers: readonly PeerId[]): HostMarks {
+  return new Map(peers.map((peer) => [toHex(hostMark(peer)), peer]));
+}
+
 /** What binds a body to its record: the device and the number of the record. */
 function binding(chain: Uint8Array, number: number): Uint8Array {
   const bytes = new Uint8Array(24);
@@ -97,13 +104,13 @@ export function encodeHead(head: LogHead, number: number, keys: FileKeys, random
 
 /**
  * The head in a record, with the record's number.
- * @param peers those that hosts may be found among.
+ * @param marks of the peers that hosts may be found among.
  * @throws DecodeError when it is not a head of these keys.
  */
 export function decodeHead(
   bytes: Uint8Array,
   keys: FileKeys,
-  peers: readonly PeerId[],
+  marks: HostMarks,
 ): { readonly head: LogHead; readonly number: number } {
   const record = decodeHeadRecord(bytes);
   if (toHex(record.headKey) !== toHex(keys.head.publicKey)) throw new DecodeError("a head of another key");
@@ -115,10 +122,9 @@ export function decodeHead(
   if (!fits || roots.length !== 32 * total || hosts.length !== HOST_MARK * total) {
     throw new DecodeError("a head of a slab that can not be");
   }
-  const byMark = new Map(peers.map((peer) => [toHex(hostMark(peer)), peer]));
   const shards = Array.from({ length: total }, (_, i) => ({
     root: roots.slice(32 * i, 32 * i + 32),
-    host: byMark.get(toHex(hosts.subarray(HOST_MARK * i, HOST_MARK * (i + 1)))) ?? ("" as const),
+    host: marks.get(toHex(hosts.subarray(HOST_MARK * i, HOST_MARK * (i + 1)))) ?? ("" as const),
   }));
   return {
     number: record.sequence,

@@ -2,7 +2,9 @@
  * Takes in what other machines wrote under the same words, and what an earlier directory of this one did: heads from
  * the hosts, segments behind them, entries into the index. On an empty machine that is the restore.
  */
+
 import type { Logger } from "#base/lib/logger.ts";
+import type { PeerId } from "#sharing/mesh/mesh.ts";
 import type { Renter } from "../renter/renter.ts";
 import type { SlabId, SlabRecord } from "../renter/slab.ts";
 import type { FileIndex } from "./file-index.ts";
@@ -31,10 +33,13 @@ export interface SyncDependencies {
 /** Entries applied in one batch. */
 const BATCH = 2000;
 
-/** Asks the peers, and merges what is new. @throws when the disk fails. */
-export async function syncLog(dependencies: SyncDependencies): Promise<SyncReport> {
+/** Asks the peers (these alone, where told), and merges what is new. @throws when the disk fails. */
+export async function syncLog(
+  dependencies: SyncDependencies,
+  peers?: ReadonlySet<PeerId>,
+): Promise<SyncReport> {
   const { log, logger } = dependencies;
-  const { heads, answers } = await log.collect();
+  const { heads, answers } = await log.collect(peers);
   let segments = 0;
   let unread = 0;
   // Whatever a snapshot of another chain covers need not be there any more.

@@ -8,14 +8,15 @@ import type { Clock } from "#base/lib/clock.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import type { Random } from "#base/lib/random.ts";
-import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
+import type { Mesh, PeerId, PeerView } from "#sharing/mesh/mesh.ts";
 import { FileError } from "../file-store.ts";
 import { writeQuorum } from "../renter/choose-scheme.ts";
+import { STORAGE_OFFER } from "../renter/host-book.ts";
 import type { Renter } from "../renter/renter.ts";
 import type { SlabId, SlabRecord } from "../renter/slab.ts";
 import type { FileKeys } from "./file-keys.ts";
 import type { LogEntry } from "./log-entry.ts";
-import { decodeHead, encodeHead, type LogHead, type Seen } from "./log-head.ts";
+import { decodeHead, encodeHead, type HostMarks, hostMarksOf, type LogHead, type Seen } from "./log-head.ts";
 import {
   type LogBase,
   type LogSegment,
@@ -57,6 +58,8 @@ export interface LogDependencies {
 
 /** Hosts that are given each head, at most. */
 const MOST_HEAD_HOSTS = 40;
+/** Peers that are asked for heads at a time, at most. */
+const MOST_ASKED = 100;
 /** Segments of a chain that are read at most; a snapshot comes long before. */
 const MOST_SEGMENTS = 100_000;
 
@@ -65,6 +68,10 @@ export function newLogState(device: string, random: Random): LogState {
   const salt = random.fill(new Uint8Array(16));
   const chain = toHex(sha256(concatBytes(new TextEncoder().encode(device), salt)).subarray(0, 16));
   return { chain, number: 0, segments: 0, merged: {} };
+}
+
+function isHost(view: PeerView): boolean {
+  return view.offers[STORAGE_OFFER] !== undefined;
 }
 
 export class MetadataLog {
@@ -198,38 +205,47 @@ export class MetadataLog {
   }
 
   /**
-   * Asks peers for heads, and those that they name. A false or old record is no harm: of each chain the highest
+   * Asks peers for heads (a sample of all that are connected, unless told whom), and those that they name. A false or old record is no harm: of each chain the highest
    * sequence counts that the account's own key signed.
    */
-  async collect(): Promise<CollectedHeads> {
+  async collect(peers?: ReadonlySet<PeerId>): Promise<CollectedHeads> {
     const { mesh, renter, keys } = this.#d;
     const asked = new Set<PeerId>();
     const newest = new Map<string, LogHead>();
+    const seen = new Set<string>();
+    const marks = hostMarksOf(mesh.peers().map(({ peer }) => peer));
     let answers = 0;
     const ask = async (peer: PeerId): Promise<void> => {
       asked.add(peer);
       const records = await renter.client.heads(peer, keys.head.publicKey);
       if (records === undefined) return;
       answers++;
-      for (const record of records) this.#take(record, peer, newest);
+      for (const record of records) {
+        // Most peers hold the same records: each is checked once.
+        const text = Buffer.from(record).toString("latin1");
+        if (seen.has(text)) continue;
+        seen.add(text);
+        this.#take(record, peer, marks, newest);
+      }
     };
-    const connected = mesh.peers().filter((view) => view.connected && view.standing !== "banned");
-    await Promise.all(connected.map(({ peer }) => ask(peer)));
+    const connected = mesh
+      .peers()
+      .filter((view) => view.connected && view.standing !== "banned" && (peers?.has(view.peer) ?? true));
+    // Hosts first: they are who keeps heads.
+    const ranked = [...connected.filter(isHost), ...connected.filter((view) => !isHost(view))];
+    const chosen = ranked.slice(0, MOST_ASKED);
+    await Promise.all(chosen.map(({ peer }) => ask(peer)));
     const named = await Promise.all(
-      connected.map(({ peer }) => renter.client.headHolders(peer, keys.head.publicKey)),
+      chosen.map(({ peer }) => renter.client.headHolders(peer, keys.head.publicKey)),
     );
     const others = new Set(named.flat().filter((peer) => !asked.has(peer) && peer !== mesh.self));
     await Promise.all([...others].slice(0, MOST_HEAD_HOSTS).map(ask));
     return { heads: [...newest.values()], answers };
   }
 
-  #take(record: Uint8Array, from: PeerId, newest: Map<string, LogHead>): void {
+  #take(record: Uint8Array, from: PeerId, marks: HostMarks, newest: Map<string, LogHead>): void {
     try {
-      const { head } = decodeHead(
-        record,
-        this.#d.keys,
-        this.#d.mesh.peers().map(({ peer }) => peer),
-      );
+      const { head } = decodeHead(record, this.#d.keys, marks);
       const before = newest.get(head.chain);
       if (before === undefined || before.sequence < head.sequence) newest.set(head.chain, head);
     } catch (error) {

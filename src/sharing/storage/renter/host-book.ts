@@ -87,12 +87,19 @@ export class HostBook {
     return changed;
   }
 
-  /** Notes who is connected now. Call it at every change of the mesh and from time to time. */
+  /** Notes who is connected now. Call it from time to time. */
   observe(): void {
-    for (const view of this.#mesh.peers()) {
-      if (view.connected && view.offers[STORAGE_OFFER] !== undefined)
-        this.#record(view.peer).lastSeen = this.#clock.now();
-    }
+    for (const view of this.#mesh.peers()) this.observeOne(view);
+  }
+
+  /** Notes that a host is connected. Call it at every change of the mesh. */
+  observeOne({ peer, connected, offers }: PeerView): void {
+    if (connected && offers[STORAGE_OFFER] !== undefined) this.#record(peer).lastSeen = this.#clock.now();
+  }
+
+  /** It was here until now. */
+  noteGone(peer: PeerId): void {
+    this.#record(peer).lastSeen = this.#clock.now();
   }
 
   record(peer: PeerId): HostRecord | undefined {

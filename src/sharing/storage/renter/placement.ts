@@ -26,7 +26,7 @@ function weigh(view: PeerView, book: HostBook, random: Random): number {
 }
 
 /**
- * Hosts for `count` shards, best first, with as many spares behind them as the rule allows. Under `strict` no host,
+ * Hosts for `count` shards, best first, with up to as many spares behind them. Under `strict` no host,
  * account or netgroup comes twice, nor one that is taken; under `relaxed` hosts come again, the least laden first,
  * when there are fewer of them than shards.
  * @returns `places` may be shorter than `count` under `strict`, and when there is no host at all.
@@ -45,7 +45,7 @@ export function place(
     .map(({ view }) => view);
   if (rule.diversity === "strict") {
     const diverse = diverseOf(ranked, book, taken.hosts);
-    return { places: diverse.slice(0, count), spares: diverse.slice(count) };
+    return { places: diverse.slice(0, count), spares: diverse.slice(count, 2 * count) };
   }
   return relaxed(
     count,
@@ -94,5 +94,5 @@ function relaxed(
   };
   const places = Array.from({ length: count }, next);
   // Another host may stand in for a slow one, though it then holds one shard more.
-  return { places, spares: Array.from({ length: ranked.length }, next) };
+  return { places, spares: Array.from({ length: Math.min(count, ranked.length) }, next) };
 }

@@ -70,6 +70,7 @@ export class SlabWatch {
   #cancelSoon: (() => void) | undefined;
   #running: Promise<WatchReport> | undefined;
   #again = false;
+  readonly #guarded = new Set<Promise<void>>();
   #stopped = false;
   #off: (() => void) | undefined;
 
@@ -81,7 +82,7 @@ export class SlabWatch {
   /** Begins to watch: an epoch from now, and whenever a host goes. */
   start(): void {
     this.#off = this.#d.mesh.changed.on(({ kind, view }) => {
-      this.#d.renter.hosts.observe();
+      this.#d.renter.hosts.observeOne(view);
       if (kind === "disconnected" || kind === "banned") this.#hostWent(view.peer, kind === "banned");
       else if (kind === "connected") this.repairSoon();
     });
@@ -155,13 +156,15 @@ export class SlabWatch {
 
   #scheduleEpoch(): void {
     this.#cancelEpoch = this.#d.clock.after(1000 * this.#policy.epochSeconds, () => {
-      void this.#guard(this.epoch());
+      this.#guard(this.epoch());
       this.#scheduleEpoch();
     });
   }
 
   #hostWent(host: PeerId, forGood: boolean): void {
-    if (this.#d.renter.hosts.record(host) === undefined) return;
+    const { hosts } = this.#d.renter;
+    if (hosts.record(host) === undefined) return;
+    hosts.noteGone(host);
     // Looked at when it counts as missing, and again when it counts as dead.
     const delays = forGood ? [0] : [this.#policy.awaySeconds, this.#policy.deadSeconds];
     for (const seconds of delays) {
@@ -174,11 +177,21 @@ export class SlabWatch {
     if (this.#stopped || this.#cancelSoon !== undefined) return;
     this.#cancelSoon = this.#d.clock.after(delay, () => {
       this.#cancelSoon = undefined;
-      void this.#guard(this.repairAll());
+      this.#guard(this.repairAll());
     });
   }
 
-  async #guard(work: Promise<unknown>): Promise<void> {
+  /** Resolves when no epoch and no repair is under way. */
+  async settled(): Promise<void> {
+    while (this.#guarded.size > 0) await Promise.all(this.#guarded);
+  }
+
+  #guard(work: Promise<unknown>): void {
+    const guarded = this.#report(work).finally(() => this.#guarded.delete(guarded));
+    this.#guarded.add(guarded);
+  }
+
+  async #report(work: Promise<unknown>): Promise<void> {
     try {
       await work;
     } catch (error) {
