@@ -1,10 +1,17 @@
-import { systemClock, systemClock } from "#base/lib/clock.ts";
+import { systemClock } from "#base/lib/clock.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import { RenderKind } from "#sharing/compute/core/render/render-kind.ts";
 import type { RunResult, RunTask } from "#sharing/compute/core/task-runner.ts";
 import { echoKernel } from "#sharing/compute/core/test-modules.ts";
 import { WasmPool } from "#sharing/compute/runtimes/wasm/wasm-pool.ts";
-import { type ComputePeer, ComputeWorld, DirectRunner, MapContents, putFile, TRACER } from "#sharing/compute/test-world.ts";
+import {
+  type ComputePeer,
+  ComputeWorld,
+  DirectRunner,
+  MapContents,
+  putFile,
+  TRACER,
+} from "#sharing/compute/test-world.ts";
 import { buildScene } from "../../demo/scene/build-scene.ts";
 
 export const name = "compute: an empty task, tiles a second, the first verified tile, the cost of verifying";
@@ -114,7 +121,13 @@ async function verifyingCost(samples: number): Promise<void> {
     const leaf = (at: number) => result.trace.subarray(at * result.leafLength, (at + 1) * result.leafLength);
     const leaves = new Map(challenge.picks.map((pick) => [pick.leaf, leaf(pick.leaf)]));
     const evidence = { output: result.output, leafCount: result.trace.length / result.leafLength, leaves };
-    const verdict = await kind.verify(settings, task, evidence, challenge, async (params) => (await run(params)).output);
+    const verdict = await kind.verify(
+      settings,
+      task,
+      evidence,
+      challenge,
+      async (params) => (await run(params)).output,
+    );
     if (!verdict.ok) throw new Error(verdict.reason);
     shares.push((100 * cpuSince(start)) / work);
   }
