@@ -14,12 +14,10 @@ import { storeAndLose } from "./scenes/storage.ts";
 import { bold, chapter, dim, green, orange, say } from "./terminal.ts";
 
 const NAMES = ["Alice", "Bob", "Carol", "Dave", "Erin"] as const;
-/** A program that skips samples: what a dishonest provider would run. */
-const TAMPERED = join(import.meta.dirname, "tampered-node.ts");
 /** Seconds between blocks once the story is told. */
 const BLOCK_INTERVAL = 10;
 /** A tiny circle on one machine: friends share a network, and a dead one is noticed at once. */
-const OPTIONS = ["-filediversity=relaxed", "-fileaway=2", "-filedead=4", "-fileepoch=20"];
+const OPTIONS = ["-hostaway=2", "-hostdead=4", "-auditepoch=20"];
 
 async function tell(peers: readonly DemoPeer[], ended: AbortSignal): Promise<void> {
   const [alice, bob, carol, dave, erin] = peers as [DemoPeer, DemoPeer, DemoPeer, DemoPeer, DemoPeer];
@@ -32,8 +30,7 @@ async function tell(peers: readonly DemoPeer[], ended: AbortSignal): Promise<voi
   await mine(peers, carol, alice);
   await pay(alice, bob, carol);
   await storeAndLose(bob, [alice, carol, dave, erin], dave);
-  await dave.start(TAMPERED);
-  await render(erin, [alice, bob, carol], dave);
+  await render(erin, [alice, bob, carol], dave, "skip");
   await stayUp(peers, carol, ended);
 }
 

@@ -8,10 +8,13 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiClient } from "#doors/cli/api-client.ts";
+import type { Tampering } from "./tampering.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 /** What `freehold start` starts. */
 const NODE = join(ROOT, "src/node/freehold-node.ts");
+/** The sharing process of a peer that cheats. */
+const TAMPERED = join(import.meta.dirname, "tampered-sharing.ts");
 export const FREEHOLD = join(ROOT, "bin/freehold");
 /** Milliseconds that a node may take to start. */
 const START_LIMIT = 60_000;
@@ -31,8 +34,6 @@ export interface PeerOptions {
   readonly parent: string;
   /** The page's port; any free one where it is not asked for. The next free one where it is in use. */
   readonly apiPort?: number;
-  /** The program to run in place of the node's own. */
-  readonly program?: string;
   /** Further options of the daemon. */
   readonly options?: readonly string[];
 }
@@ -41,25 +42,23 @@ export class DemoPeer {
   readonly name: string;
   readonly folder: string;
   readonly #options: PeerOptions;
-  readonly #rpcPort: number;
-  #program: string;
+  readonly #ports: { readonly p2p: number; readonly rpc: number };
   #process: ChildProcess | undefined;
   #exit: Promise<void> = Promise.resolve();
   #errors = "";
   #login = "";
   #api: ApiClient | undefined;
 
-  private constructor(name: string, options: PeerOptions, rpcPort: number) {
+  private constructor(name: string, options: PeerOptions, ports: { p2p: number; rpc: number }) {
     this.name = name;
     this.folder = join(options.parent, name.toLowerCase());
     this.#options = options;
-    this.#program = options.program ?? NODE;
-    this.#rpcPort = rpcPort;
+    this.#ports = ports;
   }
 
   /** A peer with a folder of its own; it does not run yet. */
   static async create(name: string, options: PeerOptions): Promise<DemoPeer> {
-    const peer = new DemoPeer(name, options, await freePort());
+    const peer = new DemoPeer(name, options, { p2p: await freePort(), rpc: await freePort() });
     await mkdir(peer.folder, { recursive: true });
     return peer;
   }
@@ -78,15 +77,18 @@ export class DemoPeer {
     return `FREEHOLD_DATADIR=${this.folder} FREEHOLD_NETWORK=regtest bin/freehold`;
   }
 
-  /** Starts the node, or starts it again; its doors are open when this resolves. */
-  async start(program = this.#program): Promise<void> {
-    this.#program = program;
+  /**
+   * Starts the node, or starts it again; its doors are open when this resolves.
+   * @param tampering the way in which its provider cheats
+   */
+  async start(tampering?: Tampering): Promise<void> {
     this.#errors = "";
     // A group of its own: Ctrl-C reaches the storyteller alone, who ends the nodes in order.
     const child = spawn(
       process.execPath,
-      ["--disable-warning=ExperimentalWarning", program, ...this.#args()],
+      ["--disable-warning=ExperimentalWarning", NODE, ...this.#args(tampering)],
       {
+        env: { ...process.env, ...(tampering === undefined ? {} : { FREEHOLD_TAMPERING: tampering }) },
         detached: true,
         stdio: ["ignore", "ignore", "pipe"],
       },
@@ -110,21 +112,20 @@ export class DemoPeer {
     }
   }
 
-  #args(): string[] {
+  #args(tampering: Tampering | undefined): string[] {
     const { apiPort, options = [] } = this.#options;
     return [
       `-datadir=${this.folder}`,
       "-regtest",
       `-name=${this.name}`,
-      "-port=0",
-      `-bind=127.0.0.1:0`,
-      "-listen=1",
-      `-rpcport=${this.#rpcPort}`,
+      `-bind=127.0.0.1:${this.#ports.p2p}`,
+      `-rpcport=${this.#ports.rpc}`,
       ...(apiPort === undefined ? ["-apiport=0"] : []),
       "-s3port=0",
       "-meshbind=/ip4/127.0.0.1/tcp/0",
       "-dnsseed=0",
       "-printtoconsole=0",
+      ...(tampering === undefined ? [] : [`-sharingprogram=${TAMPERED}`]),
       ...options,
     ];
   }
@@ -153,7 +154,7 @@ export class DemoPeer {
 
   /** Calls a method of the node's JSON-RPC. @throws Error with the node's text */
   async rpc<T>(method: string, ...params: unknown[]): Promise<T> {
-    const response = await fetch(`http://127.0.0.1:${this.#rpcPort}/`, {
+    const response = await fetch(`http://127.0.0.1:${this.#ports.rpc}/`, {
       method: "POST",
       headers: { Authorization: `Basic ${Buffer.from(this.#login).toString("base64")}` },
       body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { DemoPeer } from "../peer.ts";
 import { until } from "../peer.ts";
 import { buildScene } from "../scene/build-scene.ts";
+import { TAMPERING_TEXT, type Tampering } from "../tampering.ts";
 import { Bars, chapter, dim, green, orange, say } from "../terminal.ts";
 
 const SIZE = "480x270";
@@ -27,9 +28,16 @@ interface Receipt {
 }
 
 /** Erin renders over everybody's machines; the tampered one is caught and gets no receipt. */
-export async function render(erin: DemoPeer, helpers: readonly DemoPeer[], cheat: DemoPeer): Promise<string> {
+export async function render(
+  erin: DemoPeer,
+  helpers: readonly DemoPeer[],
+  cheat: DemoPeer,
+  tampering: Tampering,
+): Promise<string> {
   chapter("Erin renders a picture on everybody's machines");
-  say(dim(`  ${cheat.name} is back, with a program that saves itself 1 of 16 samples and says nothing`));
+  if (cheat.isRunning) await cheat.stop();
+  await cheat.start(tampering);
+  say(dim(`  ${cheat.name} runs a program that ${TAMPERING_TEXT[tampering]}, and says nothing`));
   for (const peer of [...helpers, cheat]) await peer.api.post("/provider/start", {});
   const scene = join(erin.folder, "still-life.glb");
   await writeFile(scene, await buildScene());

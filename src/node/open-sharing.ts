@@ -86,7 +86,7 @@ export class Sharing {
     const supervisor = new Supervisor({
       clock: systemClock,
       log,
-      spawn: () => spawnSharing(log),
+      spawn: () => spawnSharing(log, read.settings.string("sharingprogram")),
       start,
       methods,
       gone: () => void chain?.end(),

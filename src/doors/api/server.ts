@@ -10,9 +10,13 @@ import { ApiError } from "./api-error.ts";
 import type { ApiContext } from "./context.ts";
 import { guard } from "./guard.ts";
 import { eventRoutes } from "./routes/events.ts";
+import { filesRoutes } from "./routes/files.ts";
+import { hostRoutes } from "./routes/host.ts";
 import { incomingRoutes } from "./routes/incoming.ts";
+import { jobsRoutes } from "./routes/jobs.ts";
 import { ledgerRoutes } from "./routes/ledger.ts";
 import { nodeRoutes } from "./routes/node.ts";
+import { peersRoutes } from "./routes/peers.ts";
 import { sessionRoutes } from "./routes/session.ts";
 import { walletRoutes } from "./routes/wallet.ts";
 import { Sessions } from "./sessions.ts";
@@ -130,6 +134,10 @@ function addRoutes(api: FastifyInstance, context: ApiContext, sessions: Sessions
   eventRoutes(api, context);
   incomingRoutes(api, context);
   walletRoutes(api, context);
+  peersRoutes(api, context);
+  hostRoutes(api, context);
+  filesRoutes(api, context);
+  jobsRoutes(api, context);
   api.get("/openapi.json", { schema: { hide: true } }, () => api.swagger());
 }
 

@@ -748,6 +748,11 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
     category: "Freehold options",
     help: "Whether the shards of a file go to different hosts, accounts and netgroups (default: strict, on regtest relaxed)",
   },
+  sharingprogram: {
+    value: "<file>",
+    category: "Freehold options",
+    help: "Run this program as the sharing process, in place of the node's own (for tests)",
+  },
   fileshards: {
     value: "<k>/<n>",
     category: "Freehold options",
