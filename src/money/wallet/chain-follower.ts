@@ -15,6 +15,8 @@ const REMEMBER_EVERY = 1000;
 const RETRY_DELAY = 10_000;
 /** How often own transactions that no mempool holds are sent again, in ms. */
 const REBROADCAST_INTERVAL = 10 * 60 * 1000;
+/** Changes that are kept while it scans. */
+const MAX_WAITING = 10_000;
 const NOWHERE: BlockPlace = { height: 0, hash: "0".repeat(64), time: 0 };
 
 export interface ChainFollowerParts {
@@ -43,6 +45,8 @@ export class ChainFollower {
   /** Set while what the chain tells is kept for later. */
   #waiting: ChainChange[] | undefined = [];
   #catchingUp: Promise<void> | undefined;
+  /** Why it does not follow at present. */
+  #failure: Error | undefined;
   #shouldScan = true;
   #scanStart = 0;
   #scanFrom = 0;
@@ -89,10 +93,14 @@ export class ChainFollower {
     await this.#parts.chain.forget?.(this.#follower);
   }
 
-  /** Resolves when the wallet has seen all that the chain is now, or has stopped. */
+  /**
+   * Resolves when the wallet has seen all that the chain is now, or has stopped.
+   * @throws Error while it cannot follow, such as when its disk failed
+   */
   async caughtUp(): Promise<void> {
     const target = await this.#parts.chain.tip();
     while (!this.#stopped) {
+      if (this.#failure !== undefined) throw this.#failure;
       const isThere = this.tip.hash === target.hash || this.tip.height > target.height;
       if (this.#catchingUp === undefined && isThere && !this.#shouldScan) break;
       await new Promise<void>((resolve) => this.#wakers.push(resolve));
@@ -117,15 +125,23 @@ export class ChainFollower {
     if (this.#catchingUp !== undefined || this.#stopped) return;
     this.#scanStart = this.#parts.clock.monotonic();
     this.#catchingUp = this.#scanUntilDone()
-      .catch((error: Error) => {
-        this.#parts.log.error(`wallet ${this.#parts.name} cannot follow the chain: ${error.message}`);
-        if (!this.#stopped)
-          this.#stopRebroadcast = this.#parts.clock.after(RETRY_DELAY, () => this.#catchUp());
-      })
+      .catch((error: Error) => this.#failed(error))
       .finally(() => {
         this.#catchingUp = undefined;
         this.#wake();
       });
+  }
+
+  /** A disk that failed may work again: what was missed is in the chain. */
+  #failed(error: Error): void {
+    if (this.#stopped) return;
+    this.#parts.log.error(`wallet ${this.#parts.name} cannot follow the chain: ${error.message}`);
+    this.#failure = error;
+    this.#shouldScan = true;
+    this.#waiting ??= [];
+    this.#wake();
+    this.#stopRetry?.();
+    this.#stopRetry = this.#parts.clock.after(RETRY_DELAY, () => this.#catchUp());
   }
 
   async #scanUntilDone(): Promise<void> {
@@ -144,6 +160,7 @@ export class ChainFollower {
     }
     if (this.#stopped) return;
     await this.#rebroadcast();
+    this.#failure = undefined;
     await this.#parts.changed();
   }
 
@@ -201,12 +218,25 @@ export class ChainFollower {
 
   async #told(change: ChainChange): Promise<void> {
     if (this.#stopped) return;
-    await this.#parts.lock.run(async () => {
-      if (this.#waiting !== undefined) this.#waiting.push(change);
-      else await this.#applyLive(change);
-    });
+    try {
+      await this.#parts.lock.run(async () => {
+        if (this.#waiting !== undefined) this.#keep(change);
+        else await this.#applyLive(change);
+      });
+    } catch (error) {
+      this.#failed(error as Error);
+    }
     this.#wake();
     if (this.#waiting === undefined) await this.#parts.changed();
+  }
+
+  /** Keeps a change for the end of the scan; beyond a bound the scan is rather made again. */
+  #keep(change: ChainChange): void {
+    if (this.#waiting!.length < MAX_WAITING) this.#waiting!.push(change);
+    else {
+      this.#waiting = [];
+      this.#shouldScan = true;
+    }
   }
 
   /** Takes a change as it happens, unless it does not follow what is known: then the chain is looked at again. */
@@ -290,7 +320,9 @@ export class ChainFollower {
   #rebroadcastLater(): void {
     if (this.#stopped) return;
     this.#stopRebroadcast = this.#parts.clock.after(REBROADCAST_INTERVAL, () => {
-      void this.#rebroadcast().finally(() => this.#rebroadcastLater());
+      void this.#rebroadcast()
+        .catch((error: Error) => this.#failed(error))
+        .finally(() => this.#rebroadcastLater());
     });
   }
 

@@ -120,6 +120,7 @@ export class WalletLog {
   #generation: number;
   #length = 0;
   #snapshotLength = 0;
+  #isBroken = false;
 
   private constructor(parts: WalletLogParts, generation: number) {
     this.#parts = parts;
@@ -181,6 +182,7 @@ export class WalletLog {
     }
     this.#cipher = cipher;
     this.#generation = generation;
+    this.#isBroken = false;
     await this.#removeOld();
   }
 
@@ -198,9 +200,15 @@ export class WalletLog {
     return this.#length > COMPACT_LEAST && this.#length > COMPACT_RATIO * this.#snapshotLength;
   }
 
+  /** After a write or a sync failed nothing fits onto the file any more: it takes a new one, by {@link begin}. */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
   /** Writes records; they are safe once {@link sync} was called. */
   async append(...records: readonly Uint8Array[]): Promise<void> {
     if (this.#file === undefined || this.#cipher === undefined) throw new Error("the wallet's log is closed");
+    if (this.#isBroken) throw new Error("the wallet's log failed before and was not begun anew");
     const frames: Uint8Array[] = [];
     for (const record of records) {
       if (record.length === 0 || record.length > MAX_RECORD)
@@ -208,12 +216,19 @@ export class WalletLog {
       frames.push(this.#cipher.seal(record));
     }
     const bytes = concatBytes(...frames);
+    // The numbers of these frames are used up, whatever becomes of them.
+    this.#isBroken = true;
     await this.#file.write(bytes, this.#length);
     this.#length += bytes.length;
+    this.#isBroken = false;
   }
 
   async sync(): Promise<void> {
+    const wasBroken = this.#isBroken;
+    // What a failed sync leaves on disk nobody knows, and a second one would not say.
+    this.#isBroken = true;
     await this.#file?.sync();
+    this.#isBroken = wasBroken;
   }
 
   async close(): Promise<void> {

@@ -52,7 +52,9 @@ export class WalletState {
   readonly #labels = new Map<string, string>();
   #blocks: BlockPlace[] = [];
   #fresh: Uint8Array[] = [];
-  #trust = new Map<string, boolean>();
+  // What follows from the rest, worked out once until something changes; -1: no conflict.
+  readonly #trust = new Map<string, boolean>();
+  readonly #conflicts = new Map<string, number>();
 
   constructor(keychains: Keychains, network: Network) {
     this.keychains = keychains;
@@ -88,7 +90,7 @@ export class WalletState {
   }
 
   apply(event: WalletEvent): void {
-    this.#trust = new Map();
+    this.#forgetConclusions();
     switch (event.k) {
       case "given":
         this.#given(event.chain, event.index, event.label);
@@ -110,6 +112,11 @@ export class WalletState {
         break;
       }
     }
+  }
+
+  #forgetConclusions(): void {
+    this.#trust.clear();
+    this.#conflicts.clear();
   }
 
   #given(chainIndex: number, index: number, label: string | null): void {
@@ -211,14 +218,14 @@ export class WalletState {
 
   /** The mempool is not what the log remembers: until it was looked through, nothing is in it. */
   forgetMempool(): void {
-    this.#trust = new Map();
+    this.#forgetConclusions();
     for (const tx of this.#txs.values()) tx.inMempool = false;
   }
 
   setInMempool(txid: string, inMempool: boolean): void {
     const tx = this.#txs.get(txid);
     if (tx === undefined) return;
-    this.#trust = new Map();
+    this.#forgetConclusions();
     tx.inMempool = inMempool;
     if (inMempool) tx.isAbandoned = false;
   }
@@ -236,19 +243,27 @@ export class WalletState {
   }
 
   /** Height of the block whose transaction takes an input away from this one or from a parent of it. */
-  #conflictHeight(tx: WalletTx, depth = 0): number | undefined {
+  #conflictHeight(tx: WalletTx): number | undefined {
+    let height = this.#conflicts.get(tx.txid);
+    if (height === undefined) {
+      height = this.#findConflict(tx);
+      this.#conflicts.set(tx.txid, height);
+    }
+    return height < 0 ? undefined : height;
+  }
+
+  #findConflict(tx: WalletTx): number {
     for (let i = 0; i < tx.table.inputTotal; i++) {
       for (const other of this.#spenders.get(outpointOf(tx.table, i)) ?? []) {
         const { block } = this.#txs.get(other)!;
         if (other !== tx.txid && block !== undefined) return block.height;
       }
       const parent = this.#txs.get(toHexReversed(tx.table.prevTxid(i)));
-      // A chain of unconfirmed transactions is bounded by the mempool's clusters.
-      if (parent === undefined || parent.block !== undefined || depth > 100) continue;
-      const height = this.#conflictHeight(parent, depth + 1);
+      if (parent === undefined || parent.block !== undefined) continue;
+      const height = this.#conflictHeight(parent);
       if (height !== undefined) return height;
     }
-    return undefined;
+    return -1;
   }
 
   #ownPrevout(table: TxTable, input: number): { own: OwnScript; amount: number } | undefined {

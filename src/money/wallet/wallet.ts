@@ -124,9 +124,14 @@ export class Wallet {
   /** Remembers what happened. The caller holds the lock; {@link WalletLog.sync} makes it safe. */
   async #write(events: readonly WalletEvent[]): Promise<void> {
     if (events.length === 0) return;
+    if (this.#store.isBroken) await this.#beginAnew();
     await this.#store.append(...events.map(encodeEvent));
     for (const event of events) this.#state.apply(event);
-    if (this.#store.isLong) await this.#store.begin([...this.#state.snapshot()].map(encodeEvent));
+    if (this.#store.isLong) await this.#beginAnew();
+  }
+
+  #beginAnew(): Promise<void> {
+    return this.#store.begin([...this.#state.snapshot()].map(encodeEvent));
   }
 
   get #keychains(): Keychains {
