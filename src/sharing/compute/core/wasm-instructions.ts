@@ -62,7 +62,8 @@ function refusal(code: number): string {
   if ((code >= 0x06 && code <= 0x0a) || code === 0x18 || code === 0x19 || code === 0x1f) {
     return "exceptions are not supported";
   }
-  if (code === 0x14 || code === 0x15 || code >= 0xd3) return "typed function references are not supported";
+  if (code === 0x14 || code === 0x15 || (code >= 0xd3 && code <= 0xd6))
+    return "typed function references are not supported";
   return `unknown instruction 0x${code.toString(16)}`;
 }
 
