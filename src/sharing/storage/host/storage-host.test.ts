@@ -3,6 +3,7 @@ import { type TestContext, test } from "node:test";
 import { ManualClock } from "#base/lib/clock.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
+import { decodeCbor } from "#sharing/mesh/cbor.ts";
 import type { Outcome } from "#sharing/mesh/protocol.ts";
 import { CELL_BYTES, MAX_SHARD_BYTES } from "../codec/scheme.ts";
 import { verifyAudit, verifyCells } from "../codec/shard-proof.ts";
@@ -439,6 +440,21 @@ test("switched off it refuses; on again all is there, uploads and all", async (t
   value(await alice.put(half, 0));
   value(await alice.finish(half));
   assert.equal(host.status().usedBytes, 2 * shardCharge(2 * CELL_BYTES));
+});
+
+test("peers are told how much is free, when it matters", async (t) => {
+  const { renter, random, host, mesh } = await world(t, { host: { limitBytes: 1_000_000 } });
+  const alice = renter();
+  const free = () => (decodeCbor(alice.mesh.view(mesh.self)!.offers["storage"]!) as { free: number }).free;
+  assert.equal(free(), 1_000_000);
+  value(await alice.store(makeShard(random, 10)));
+  await host.collectUploads();
+  host.setLimit(1_000_001);
+  assert.equal(free(), 1_000_000, "a little less is no news");
+  host.setLimit(900_000);
+  assert.equal(free(), 900_000 - shardCharge(10));
+  host.setLimit(10);
+  assert.equal(free(), 0);
 });
 
 test("status is told when it changes", async (t) => {

@@ -59,6 +59,8 @@ export interface StorageHostStatus {
 const SPARE_BYTES = 256 * 1024 * 1024;
 const SCRUB_BYTES_PER_SECOND = 4 * 1024 * 1024;
 const COLLECT_MS = 60_000;
+/** Peers are told anew how much is free when it changed by one such part of the limit. */
+const OFFER_SHARE = 64;
 /** Changes that come within this time are told as one. */
 const STATUS_MS = 250;
 
@@ -92,6 +94,8 @@ export class StorageHost {
   #tellsStatus = false;
   /** Whether hosting is switched on, though the folder may be closed while its disk fails. */
   #wanted = false;
+  /** Free bytes that peers were told last. */
+  #offered: number | undefined;
   #cancelReopen: (() => void) | undefined;
 
   constructor(options: StorageHostOptions) {
@@ -117,7 +121,7 @@ export class StorageHost {
       this.#wanted = false;
       this.#cancelReopen?.();
       this.#cancelReopen = undefined;
-      this.#o.mesh.offer(STORAGE_OFFER, undefined);
+      this.#withdrawOffer();
       await this.#closeFolder();
       this.#directory.replace([]);
     });
@@ -230,11 +234,21 @@ export class StorageHost {
     });
   }
 
+  /** Tells peers how much is free, where it is another share of the whole than they were told. */
   #offer(): void {
     const space = this.#running?.store.space;
     if (space === undefined) return;
     const free = this.#trouble === undefined ? Math.max(0, space.limit - space.used) : 0;
+    const told = this.#offered;
+    const isNear = told !== undefined && Math.abs(told - free) * OFFER_SHARE < space.limit;
+    if (isNear && (told === 0) === (free === 0)) return;
+    this.#offered = free;
     this.#o.mesh.offer(STORAGE_OFFER, encodeCbor({ free }));
+  }
+
+  #withdrawOffer(): void {
+    this.#offered = undefined;
+    this.#o.mesh.offer(STORAGE_OFFER, undefined);
   }
 
   #handlers(): Handlers<typeof storageProtocol> {
