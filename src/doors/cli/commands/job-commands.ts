@@ -30,8 +30,10 @@ export function jobCommands(program: Command, context: CliContext): void {
 }
 
 function jobLine(job: JobView): string {
+  // The list leaves out the tasks of a job that is over.
   const verified = job.tasks.filter(({ state }) => state === "verified").length;
-  return `${job.id.slice(0, 8)}  ${job.state.padEnd(9)}  ${verified}/${job.tasks.length}  ${job.title}`;
+  const progress = job.tasks.length === 0 ? "" : `  ${verified} of ${job.tasks.length}`;
+  return `${job.id.slice(0, 8)}  ${job.state.padEnd(9)}  ${job.title}${progress}`;
 }
 
 function jobText(job: JobView): string {

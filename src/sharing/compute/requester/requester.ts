@@ -10,7 +10,7 @@ import type { Logger } from "#base/lib/logger.ts";
 import type { Random } from "#base/lib/random.ts";
 import type { Disk } from "#base/store/disk.ts";
 import { errorCode } from "#base/store/disk-error.ts";
-import type { ContentStore } from "#sharing/content/content.ts";
+import type { ContentId, ContentStore } from "#sharing/content/content.ts";
 import type { Deals } from "#sharing/deals/deal.ts";
 import { decodeCbor, encodeCbor } from "#sharing/mesh/cbor.ts";
 import type { Mesh, PeerId, RequestContext } from "#sharing/mesh/mesh.ts";
@@ -165,31 +165,43 @@ export class Requester {
   ): Promise<JobResult<JobView>> {
     const kind = this.#parts.kinds[kindName](settings);
     if (kind === undefined) return { ok: false, reason: "settings that do not fit" };
-    const files: JobFile[] = [];
-    for (const path of paths) {
-      const file = await this.#jobFile(path);
-      if (typeof file === "string") return { ok: false, reason: file };
-      files.push(file);
+    // Adding pins; the job's own pins take over when it begins.
+    const added: ContentId[] = [];
+    try {
+      const split = await this.#split(kind, paths, added);
+      if (!split.ok) return split;
+      const record = this.#recordOf(kind, settings, split.plan, options);
+      const id = toHex(record.order);
+      const job = this.#newRun(id, record, kind, await this.#store.create(id, record));
+      this.#trimList();
+      this.#begin(job);
+      return { ok: true, value: job.view() };
+    } finally {
+      for (const id of added) this.#parts.store.unpin(id);
     }
-    const split = await this.#split(kind, files);
-    if (!split.ok) return split;
-    const record = this.#recordOf(kind, settings, split.plan, options);
-    const id = toHex(record.order);
-    const job = this.#newRun(id, record, kind, await this.#store.create(id, record));
-    this.#trimList();
-    this.#begin(job);
-    return { ok: true, value: job.view() };
   }
 
   async #split(
     kind: BoundKind,
-    files: readonly JobFile[],
+    paths: readonly string[],
+    added: ContentId[],
   ): Promise<{ ok: true; plan: JobPlan } | { ok: false; reason: string }> {
+    const add = async (bytes: Uint8Array): Promise<ContentRef> => {
+      const ref = await this.#parts.store.add(bytes);
+      added.push(ref.id);
+      return ref;
+    };
+    const files: JobFile[] = [];
+    for (const path of paths) {
+      const file = await this.#jobFile(path, add);
+      if (typeof file === "string") return { ok: false, reason: file };
+      files.push(file);
+    }
     try {
-      return await kind.split(files, { add: (bytes) => this.#parts.store.add(bytes) });
+      return await kind.split(files, { add });
     } catch (error) {
       // A file that can not be read after all, or a store that is full, is the user's to know.
-      if (errorCode(error) === undefined && !(error instanceof Error)) throw error;
+      this.#parts.log.warn(`compute: a job was not taken: ${(error as Error).message}`);
       return { ok: false, reason: (error as Error).message };
     }
   }
@@ -211,7 +223,7 @@ export class Requester {
   }
 
   /** A file of the user's, or why there is none. */
-  async #jobFile(path: string): Promise<JobFile | string> {
+  async #jobFile(path: string, add: (bytes: Uint8Array) => Promise<ContentRef>): Promise<JobFile | string> {
     const { files } = this.#parts.disk;
     const name = basename(path);
     try {
@@ -219,7 +231,7 @@ export class Requester {
       if (stat === undefined) return `${path}: no such file`;
       if (stat.isDirectory) return `${path}: is a directory`;
       const bytes = (): Promise<Uint8Array> => files.readFile(path, TASK_MAXIMA.inputBytes);
-      const content = async (): Promise<ContentRef> => this.#parts.store.add(await bytes());
+      const content = async (): Promise<ContentRef> => add(await bytes());
       return { name, length: stat.size, bytes, content };
     } catch (error) {
       if (errorCode(error) === undefined) throw error;
