@@ -58,6 +58,8 @@ export type LinkOutcome =
 /** A stream that broke off: the other side refused it, or the link went. */
 export class LinkFailure extends Error {
   override readonly name = "LinkFailure";
+  /** What a door over HTTP answers: the other process is not there, and may be again. */
+  readonly statusCode = 503;
   readonly code: LinkRefusal | "closed";
 
   constructor(code: LinkRefusal | "closed", text: string) {
