@@ -1,19 +1,33 @@
 // Where light comes from: the sky with its sun, and the triangles that shine. The sun and the triangles are aimed at.
 //
 // Light, 48 bytes: f32×3 corner, f32×3 and f32×3 edges (world), u32 triangle at 36, u32 flags: 1 both sides shine,
-// 2 its second and third corner are the triangle's third and second.
+// 2 its second and third corner are the triangle's third and second; u32 lamp at 44. Lamps are numbered from 0 to 63 at
+// most, and a lamp's lights stand together: first a lamp is chosen by its power over its distance squared, then one of
+// its lights by power.
 
 import { PI, cosine, luminance, max2, sinCosTurn, sine, unit } from "./math";
 import { LIGHT_SIZE, MATERIAL_SIZE, TRIANGLE_SIZE, lightCount, lights, materials, sky, triangles } from "./scene";
 import { emissionAt, emissionB, emissionG, emissionR } from "./surface";
 
-/** Running sums of the lights' power, the last 1. */
-let sums: usize = 0;
-/** Power of all lights: area times mean luminance. */
-let power: f64 = 0;
-let hasSun = false;
+/** Most lamps. */
+const MAX_LAMPS: u32 = 64;
+const LAMP_SIZE: u32 = 32;
+/** Of each lamp: f32×3 centre, f32 radius squared, f32 power, u32 first light, u32 number of lights. */
+const LAMPS: usize = memory.data(64 * 32, 16);
+/** Running sums of the lamps' chances as seen from where `approach` stood. */
+const CHANCES: usize = memory.data(64 * 4, 16);
 
-/** A point to aim at: direction, distance, radiance from there, density per solid angle. */
+/** Running sums of the lights' power within their lamp. */
+let sums: usize = 0;
+let lampCount: u32 = 0;
+/** Power (area times mean luminance) of all lights, and the radius squared that a lamp has on average. */
+let power: f32 = 0;
+let meanRadius: f32 = 0;
+let hasSun = false;
+/** The last of the running sums of chances. */
+export let nearness: f32 = 0;
+
+/** A point to aim at: direction, distance, radiance from there, density per solid angle with which it was drawn. */
 export let aimX: f32 = 0;
 export let aimY: f32 = 0;
 export let aimZ: f32 = 0;
@@ -22,20 +36,78 @@ export let aimR: f32 = 0;
 export let aimG: f32 = 0;
 export let aimB: f32 = 0;
 export let aimDensity: f32 = 0;
+/** The density that weighs it against bounces that hit by chance: `triangleDensity`, as those know it. */
+export let aimWeight: f32 = 0;
 
 export let skyR: f32 = 0;
 export let skyG: f32 = 0;
 export let skyB: f32 = 0;
 
-/** Readies the lights; `scratch` has room for 4 bytes a light. */
-export function openLights(scratch: usize): void {
+/** Readies the lights; `scratch` has room for 4 bytes a light. False where lamps are out of order or too many. */
+export function openLights(scratch: usize): bool {
   sums = scratch;
   power = 0;
-  for (let i: u32 = 0; i < lightCount; i++) {
-    power += lightPower(lights + <usize>i * LIGHT_SIZE);
-    store<f32>(sums + (<usize>i << 2), <f32>power);
-  }
+  meanRadius = 0;
+  lampCount = 0;
   hasSun = load<f32>(sky, 72) > 0 && luminance(load<f32>(sky, 60), load<f32>(sky, 64), load<f32>(sky, 68)) > 0;
+  for (let i: u32 = 0; i < lightCount; ) {
+    if (load<u32>(lights + <usize>i * LIGHT_SIZE, 44) != lampCount || lampCount == MAX_LAMPS) return false;
+    i = openLamp(LAMPS + <usize>(lampCount * LAMP_SIZE), i);
+    lampCount++;
+  }
+  if (power > 0) meanRadius /= power;
+  return true;
+}
+
+/** Readies the lamp whose lights begin at `first`; returns the light after its last. */
+function openLamp(lamp: usize, first: u32): u32 {
+  const number = load<u32>(lights + <usize>first * LIGHT_SIZE, 44);
+  let own: f64 = 0;
+  let x: f64 = 0;
+  let y: f64 = 0;
+  let z: f64 = 0;
+  let end = first;
+  for (; end < lightCount; end++) {
+    const light = lights + <usize>end * LIGHT_SIZE;
+    if (load<u32>(light, 44) != number) break;
+    const value = lightPower(light);
+    own += value;
+    store<f32>(sums + (<usize>end << 2), <f32>own);
+    if (value == 0) continue;
+    x += value * (load<f32>(light) + (load<f32>(light, 12) + load<f32>(light, 24)) / 3);
+    y += value * (load<f32>(light, 4) + (load<f32>(light, 16) + load<f32>(light, 28)) / 3);
+    z += value * (load<f32>(light, 8) + (load<f32>(light, 20) + load<f32>(light, 32)) / 3);
+  }
+  const share: f64 = own > 0 ? 1 / own : 0;
+  store<f32>(lamp, <f32>(x * share));
+  store<f32>(lamp, <f32>(y * share), 4);
+  store<f32>(lamp, <f32>(z * share), 8);
+  store<f32>(lamp, lampRadius(lamp, first, end), 12);
+  store<f32>(lamp, <f32>own, 16);
+  store<u32>(lamp, first, 20);
+  store<u32>(lamp, end - first, 24);
+  power += <f32>own;
+  meanRadius += <f32>own * load<f32>(lamp, 12);
+  return end;
+}
+
+/** Square of the distance from a lamp's centre to the farthest corner of a light. */
+function lampRadius(lamp: usize, first: u32, end: u32): f32 {
+  let radius: f32 = 1e-12;
+  for (let i = first; i < end; i++) {
+    const light = lights + <usize>i * LIGHT_SIZE;
+    const x = load<f32>(light) - load<f32>(lamp);
+    const y = load<f32>(light, 4) - load<f32>(lamp, 4);
+    const z = load<f32>(light, 8) - load<f32>(lamp, 8);
+    radius = max2(radius, x * x + y * y + z * z);
+    for (let edge: usize = 12; edge < 36; edge += 12) {
+      const ex = x + load<f32>(light + edge);
+      const ey = y + load<f32>(light + edge, 4);
+      const ez = z + load<f32>(light + edge, 8);
+      radius = max2(radius, ex * ex + ey * ey + ez * ez);
+    }
+  }
+  return radius;
 }
 
 function lightPower(light: usize): f64 {
@@ -60,14 +132,27 @@ function sunShare(): f32 {
   return power > 0 ? 0.5 : 1;
 }
 
-/** Density per area with which a point of a shining triangle is aimed at, for a material's weight. */
-function areaDensity(weight: f32): f32 {
-  return power > 0 ? (1 - sunShare()) * <f32>(<f64>weight / power) : 0;
+/** Stands at (x, y, z): weighs the lamps as seen from there, and sets `nearness`. */
+export function approach(x: f32, y: f32, z: f32): void {
+  nearness = 0;
+  for (let i: u32 = 0; i < lampCount; i++) {
+    const lamp = LAMPS + <usize>(i * LAMP_SIZE);
+    const dx = load<f32>(lamp) - x;
+    const dy = load<f32>(lamp, 4) - y;
+    const dz = load<f32>(lamp, 8) - z;
+    nearness += load<f32>(lamp, 16) / (dx * dx + dy * dy + dz * dz + load<f32>(lamp, 12));
+    store<f32>(CHANCES + (<usize>i << 2), nearness);
+  }
 }
 
-/** Density per solid angle of aiming at a place on a listed triangle, seen at this distance and cosine. */
-export function triangleDensity(weight: f32, distance: f32, facing: f32): f32 {
-  return (areaDensity(weight) * distance * distance) / max2(facing, 1e-6);
+/**
+ * About the density per solid angle of aiming at a place on a listed triangle, seen at this distance and cosine from a
+ * place of this nearness: as if the place were its lamp's centre. Both ways of finding light are weighed by it.
+ */
+export function triangleDensity(weight: f32, distance: f32, facing: f32, near: f32): f32 {
+  if (!(near > 0)) return 0;
+  const square = distance * distance;
+  return ((1 - sunShare()) * weight * square) / ((square + meanRadius) * near * max2(facing, 1e-6));
 }
 
 /** Density per solid angle of aiming at a direction of the sun. */
@@ -118,11 +203,11 @@ export function sunB(): f32 {
   return load<f32>(sky, 68);
 }
 
-/** Aims at a light from (x, y, z): `choice` picks it, (u, v) the place on it. False where nothing shines. */
+/** Aims at a light from (x, y, z), where `approach` stood: `choice` picks it, (u, v) the place on it. False where nothing shines. */
 export function aim(x: f32, y: f32, z: f32, choice: f32, u: f32, v: f32): bool {
   const share = sunShare();
   if (choice < share) return aimAtSun(u, v);
-  if (!(power > 0)) return false;
+  if (!(nearness > 0)) return false;
   return aimAtTriangle(x, y, z, (choice - share) / (1 - share), u, v);
 }
 
@@ -147,17 +232,29 @@ function aimAtSun(u: f32, v: f32): bool {
   aimG = sunG();
   aimB = sunB();
   aimDensity = sunDensity();
+  aimWeight = aimDensity;
   return true;
 }
 
-/** The light in whose part of the sums `share` (0 … 1) falls. */
+/** Density per power, within its lamp, with which `pick` found its light. */
+let picked: f32 = 0;
+
+/** The light in whose part of the chances `share` (0 … 1) falls. */
 function pick(share: f32): usize {
-  const wanted = share * load<f32>(sums + (<usize>(lightCount - 1) << 2));
-  let low: u32 = 0;
-  let high = lightCount - 1;
+  const wanted = share * nearness;
+  let i: u32 = 0;
+  while (i + 1 < lampCount && load<f32>(CHANCES + (<usize>i << 2)) <= wanted) i++;
+  const before: f32 = i == 0 ? 0 : load<f32>(CHANCES + (<usize>(i - 1) << 2));
+  const chance = load<f32>(CHANCES + (<usize>i << 2)) - before;
+  const lamp = LAMPS + <usize>(i * LAMP_SIZE);
+  const own = load<f32>(lamp, 16);
+  picked = chance / (nearness * own);
+  const inside = ((wanted - before) / chance) * own;
+  let low = load<u32>(lamp, 20);
+  let high = low + load<u32>(lamp, 24) - 1;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (load<f32>(sums + (<usize>middle << 2)) > wanted) high = middle;
+    if (load<f32>(sums + (<usize>middle << 2)) > inside) high = middle;
     else low = middle + 1;
   }
   return lights + <usize>low * LIGHT_SIZE;
@@ -198,6 +295,9 @@ function aimAtTriangle(x: f32, y: f32, z: f32, choice: f32, u: f32, v: f32): boo
   aimG = emissionG;
   aimB = emissionB;
   aimDistance = distance;
-  aimDensity = triangleDensity(load<f32>(material, 28), distance, abs<f32>(towards));
-  return aimDensity > 0;
+  const weight = load<f32>(material, 28);
+  const facing = abs<f32>(towards);
+  aimDensity = ((1 - sunShare()) * picked * weight * distance * distance) / max2(facing, 1e-6);
+  aimWeight = triangleDensity(weight, distance, facing, nearness);
+  return aimDensity > 0 && aimWeight > 0;
 }

@@ -11,8 +11,11 @@ import {
   aimX,
   aimY,
   aimZ,
+  aimWeight,
+  approach,
   isSun,
   lookAtSky,
+  nearness,
   skyB,
   skyG,
   skyR,
@@ -181,7 +184,7 @@ function walk(ox: f32, oy: f32, oz: f32, dx: f32, dy: f32, dz: f32, bounces: u32
     let weight: f32 = 1;
     if (lightWeight > 0 && drawn > 0) {
       const facing = -(flatX * dx + flatY * dy + flatZ * dz);
-      weight = drawn / (drawn + triangleDensity(lightWeight, distance, facing));
+      weight = drawn / (drawn + triangleDensity(lightWeight, distance, facing, nearness));
     }
     add(bounce, r * emissionR * weight, g * emissionG * weight, b * emissionB * weight);
     if (bounce == bounces) return;
@@ -234,11 +237,12 @@ function leave(bounce: u32, r: f32, g: f32, b: f32, dx: f32, dy: f32, dz: f32, d
 
 /** Aims at a light from the surface, and adds what comes from there. */
 function gather(bounce: u32, r: f32, g: f32, b: f32, x: f32, y: f32, z: f32, choice: f32): void {
+  approach(x, y, z);
   if (!aim(x, y, z, choice, randomX, randomY)) return;
   if (aimX * flatX + aimY * flatY + aimZ * flatZ <= 0) return;
   if (!weighDirection(aimX, aimY, aimZ)) return;
   startRay();
   if (trace(x, y, z, aimX, aimY, aimZ, aimDistance * 0.9999, SHADOW)) return;
-  const weight: f32 = 1 / (aimDensity + density);
+  const weight = aimWeight / (aimDensity * (aimWeight + density));
   add(bounce, r * carriedR * aimR * weight, g * carriedG * aimG * weight, b * carriedB * aimB * weight);
 }

@@ -97,13 +97,14 @@ export function run(): u32 {
   if (!reserve(<u64>sums)) return NO_MEMORY;
   if (!openScene(<usize>scene, sceneLength, scratch)) return BAD_SCENE;
   outputAt = align(sums + (<usize>lightCount << 2));
+  if (!reserve(<u64>outputAt)) return NO_MEMORY;
+  if (!openLights(sums)) return BAD_SCENE;
   if (!layOut(params)) return NO_MEMORY;
   if (!prepared) {
     prepareTextures();
     prepareScatter();
     prepared = true;
   }
-  openLights(sums);
   if (load<u32>(params, 8) == 0) renderTile(params);
   else renderPairs(params);
   return DONE;

@@ -36,6 +36,31 @@ interface Triangle {
   readonly power: number;
 }
 
+/** Lights that are chosen together: the shining triangles of one part at one place. */
+interface Lamp {
+  readonly lights: readonly Triangle[];
+  readonly power: number;
+  readonly centre: V;
+  /** Squared. */
+  readonly radius: number;
+}
+
+function lampOf(part: readonly Triangle[]): Lamp {
+  const lights = part.filter(({ power }) => power > 0);
+  const power = lights.reduce((sum, light) => sum + light.power, 0);
+  let centre: V = [0, 0, 0];
+  for (const { corner, edge1, edge2, power: own } of lights) {
+    centre = add(centre, scale(add(corner, scale(add(edge1, edge2), 1 / 3)), own / power));
+  }
+  const corners = lights.flatMap(({ corner, edge1, edge2 }) => [
+    corner,
+    add(corner, edge1),
+    add(corner, edge2),
+  ]);
+  const radius = Math.max(...corners.map((corner) => dot(sub(corner, centre), sub(corner, centre))));
+  return { lights, power, centre, radius };
+}
+
 interface Hit {
   readonly triangle: Triangle;
   readonly distance: number;
@@ -194,17 +219,20 @@ export class ReferenceTracer {
   readonly #model: SceneModel;
   readonly #job: RenderJob;
   readonly #triangles: Triangle[];
-  readonly #lights: Triangle[];
+  readonly #lamps: readonly Lamp[];
   readonly #power: number;
+  readonly #meanRadius: number;
 
   constructor(model: SceneModel, job: RenderJob) {
     this.#model = model;
     this.#job = job;
     // The order in which lights are packed: by mesh, then by place.
     const places = model.placements.toSorted((a, b) => a.mesh - b.mesh);
-    this.#triangles = places.flatMap(({ mesh, matrix }) => this.#gather(mesh, matrix));
-    this.#lights = this.#triangles.filter(({ power }) => power > 0);
-    this.#power = this.#lights.reduce((sum, { power }) => sum + power, 0);
+    const parts = places.flatMap(({ mesh, matrix }) => this.#gather(mesh, matrix));
+    this.#triangles = parts.flat();
+    this.#lamps = parts.filter((part) => part.some(({ power }) => power > 0)).map(lampOf);
+    this.#power = this.#lamps.reduce((sum, { power }) => sum + power, 0);
+    this.#meanRadius = this.#lamps.reduce((sum, { power, radius }) => sum + power * radius, 0) / this.#power;
   }
 
   /** The sums of one batch of a pixel. */
@@ -218,11 +246,11 @@ export class ReferenceTracer {
     return sum;
   }
 
-  #gather(mesh: number, matrix: readonly number[]): Triangle[] {
+  #gather(mesh: number, matrix: readonly number[]): Triangle[][] {
     const inverse = inverseRows(matrix);
     const turned = determinant(matrix) < 0;
     const point = new Float32Array(3);
-    return this.#model.meshes[mesh]!.flatMap((primitive) => {
+    return this.#model.meshes[mesh]!.map((primitive) => {
       const material = this.#model.materials[primitive.material]!;
       const triangles: Triangle[] = [];
       for (let i = 0; i < primitive.indices.length; i += 3) {
@@ -301,6 +329,7 @@ export class ReferenceTracer {
     let along = towards;
     let weight: V = [1, 1, 1];
     let drawn = 0;
+    let nearness = 0;
     const pair = (bounce: number, which: number): [number, number] =>
       bounce < 4 ? numbers.point(2 + 3 * bounce + which) : [numbers.next(), numbers.next()];
     for (let bounce = 0; ; bounce++) {
@@ -320,7 +349,7 @@ export class ReferenceTracer {
       const surface = this.#surface(hit, flat, along);
       if (hit.front || material.doubleSided) {
         const facing = Math.max(1e-6, -dot(flat, along));
-        const aimed = triangle.power > 0 ? this.#aimDensity(triangle, distance, facing) : 0;
+        const aimed = triangle.power > 0 ? this.#aimWeight(triangle, distance, facing, nearness) : 0;
         const share = drawn > 0 && aimed > 0 ? drawn / (drawn + aimed) : 1;
         found(bounce, scale(times(weight, this.#emission(hit)), share));
       }
@@ -334,11 +363,22 @@ export class ReferenceTracer {
       const scatter = new Scatter(inward(scale(along, -1)), base, metallic, roughness);
       const [choice, lightChoice] = pair(bounce, 0);
       const [lu, lv] = pair(bounce, 1);
-      const aim = this.#aim(from, lightChoice, lu, lv);
+      const chances = this.#lamps.map(({ power, centre, radius }) => {
+        const to = sub(centre, from);
+        return power / (dot(to, to) + radius);
+      });
+      nearness = chances.reduce((sum, chance) => sum + chance, 0);
+      const aim = this.#aim(from, lightChoice, lu, lv, chances);
       if (aim !== undefined && dot(aim.direction, flat) > 0 && dot(aim.direction, normal) > 1e-6) {
         if (this.#nearest(from, aim.direction, aim.distance * 0.9999, false) === undefined) {
           const { carried, density } = scatter.weigh(inward(aim.direction));
-          found(bounce + 1, scale(times(times(weight, carried), aim.light), 1 / (aim.density + density)));
+          found(
+            bounce + 1,
+            scale(
+              times(times(weight, carried), aim.light),
+              aim.weight / aim.density / (aim.weight + density),
+            ),
+          );
         }
       }
       const [u, v] = pair(bounce, 2);
@@ -450,9 +490,11 @@ export class ReferenceTracer {
     return this.#power > 0 ? 0.5 : 1;
   }
 
-  #aimDensity(triangle: Triangle, distance: number, facing: number): number {
-    const perArea = ((1 - this.#sunShare()) * triangle.power) / triangle.area / this.#power;
-    return (perArea * distance * distance) / facing;
+  /** What an aim at a place is weighed by: the density as if the place were its lamp's centre. */
+  #aimWeight(triangle: Triangle, distance: number, facing: number, nearness: number): number {
+    const luminous = triangle.power / triangle.area;
+    const square = distance * distance;
+    return ((1 - this.#sunShare()) * luminous * square) / ((square + this.#meanRadius) * nearness * facing);
   }
 
   #sunDensity(): number {
@@ -487,7 +529,8 @@ export class ReferenceTracer {
     choice: number,
     u: number,
     v: number,
-  ): { direction: V; distance: number; light: V; density: number } | undefined {
+    chances: readonly number[],
+  ): { direction: V; distance: number; light: V; density: number; weight: number } | undefined {
     const share = this.#sunShare();
     if (choice < share) {
       const drop = v * this.#sunDrop();
@@ -499,12 +542,18 @@ export class ReferenceTracer {
         scale(centre, 1 - drop),
       );
       const light: V = [...this.#model.sky.sun!.radiance];
-      return { direction, distance: 1e30, light, density: this.#sunDensity() };
+      const density = this.#sunDensity();
+      return { direction, distance: 1e30, light, density, weight: density };
     }
-    if (this.#lights.length === 0) return undefined;
-    let wanted = ((choice - share) / (1 - share)) * this.#power;
-    let light = this.#lights[0]!;
-    for (light of this.#lights) {
+    const nearness = chances.reduce((sum, chance) => sum + chance, 0);
+    if (nearness === 0) return undefined;
+    let wanted = ((choice - share) / (1 - share)) * nearness;
+    let lamp = 0;
+    for (; lamp + 1 < chances.length && chances[lamp]! <= wanted; lamp++) wanted -= chances[lamp]!;
+    const { lights, power } = this.#lamps[lamp]!;
+    wanted *= power / chances[lamp]!;
+    let light = lights[0]!;
+    for (light of lights) {
       if (wanted < light.power) break;
       wanted -= light.power;
     }
@@ -516,8 +565,11 @@ export class ReferenceTracer {
     const facing = -dot(unit(cross(light.edge1, light.edge2)), direction);
     if (facing <= 0 && !light.material.doubleSided) return undefined;
     const emission = this.#emission({ triangle: light, distance, u: s, v: t, front: true });
-    const density = this.#aimDensity(light, distance, Math.max(1e-6, Math.abs(facing)));
-    return { direction, distance, light: emission, density };
+    const cosine = Math.max(1e-6, Math.abs(facing));
+    const perArea = ((1 - share) * (chances[lamp]! / nearness) * (light.power / light.area)) / power;
+    const density = (perArea * distance * distance) / cosine;
+    const weight = this.#aimWeight(light, distance, cosine, nearness);
+    return { direction, distance, light: emission, density, weight };
   }
 }
 

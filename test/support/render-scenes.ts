@@ -135,6 +135,8 @@ export function mixedModel(rings = 5): SceneModel {
       { mesh: 2, matrix: placed([0.3, 0.8, 0.6], 0.8) },
       { mesh: 3, matrix: [-0.9, 0.2, 0, 0, 0.2, 1, 0, 0, 0, 0, 1.1, 0, 2.2, 1.3, -0.4, 1] },
       { mesh: 4, matrix: placed([0, 4, 1]) },
+      { mesh: 4, matrix: placed([-1.1, 0.7, 1.4], 0.2) },
+      { mesh: 4, matrix: placed([3, 2, -1], 0.4) },
       // Upright, turned a little.
       { mesh: 5, matrix: [0.9, 0, 0.4, 0, 0.1, 0.2, 0.9, 0, 0, -1, 0.2, 0, -0.5, 1.3, -2, 1] },
     ],

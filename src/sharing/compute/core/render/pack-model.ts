@@ -10,6 +10,8 @@ import { WRAPPING } from "./scene-model.ts";
 export const INSTANCING_THRESHOLD = 8_000;
 /** A material that shines from more triangles than this is not aimed at. */
 const MAX_LIGHTS = 32_768;
+/** Lamps that the kernel tells apart: the shining parts, or runs of them where there are more. */
+const MAX_LAMPS = 64;
 
 const HAS_ALPHA = 0x8000_0000;
 const ONE_SIDED = 0x4000_0000;
@@ -360,8 +362,11 @@ function writeLights(
 ): void {
   let light = 0;
   const corners = new Float32Array(9);
-  for (const { primitive, matrix, first, instanced } of parts) {
-    if (!(weights[primitive.material]! > 0)) continue;
+  const shining = parts.filter(
+    ({ primitive }) => weights[primitive.material]! > 0 && primitive.indices.length > 0,
+  );
+  for (const [part, { primitive, matrix, first, instanced }] of shining.entries()) {
+    const lamp = shining.length <= MAX_LAMPS ? part : Math.floor((part * MAX_LAMPS) / shining.length);
     const bothSides = model.materials[primitive.material]!.doubleSided ? 1 : 0;
     // An instance's triangle keeps its corners' order; one brought to its place was turned round if mirrored.
     const turned = determinant(matrix) < 0;
@@ -373,7 +378,7 @@ function writeLights(
       const edges = [3, 4, 5, 6, 7, 8].map((at) => corners[at]! - corners[at % 3]!);
       const at = layout.at("lights", light);
       layout.floats(at, [...corners.subarray(0, 3), ...edges]);
-      layout.words(at + 36, [first + i / 3, bothSides | (turned && instanced ? 2 : 0)]);
+      layout.words(at + 36, [first + i / 3, bothSides | (turned && instanced ? 2 : 0), lamp]);
     }
   }
 }
