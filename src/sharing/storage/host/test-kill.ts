@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { equalBytes, toHex } from "#base/lib/bytes.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import type { Disk } from "#base/store/disk.ts";
@@ -51,37 +50,40 @@ export async function killHosts(
   let shards = 0;
   let heads = 0;
   for (let kill = 0; kill < options.kills; kill++) {
-    await liveAndDie(folder, kill * 1_000_000, random.below(250), told);
+    await liveAndDie(folder, kill * 1_000_000, 1 + random.below(60), told);
     shards += await check(folder, told);
     if (told.head >= 0) heads++;
   }
   return { shards, heads };
 }
 
-async function liveAndDie(folder: string, first: number, milliseconds: number, told: Told): Promise<void> {
+/** Lets a host tell so many things, and kills it in whatever it does then. */
+async function liveAndDie(folder: string, first: number, most: number, told: Told): Promise<void> {
   const file = new URL("./test-host-process.ts", import.meta.url).pathname;
   const child = spawn(process.execPath, [file, folder, String(first)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const gone = once(child, "exit");
-  const ready = Promise.withResolvers<void>();
+  let heard = 0;
   const lines = createInterface({ input: child.stdout });
   lines.on("line", (line) => {
-    const [what, text] = line.split(" ");
-    const number = Number(text);
-    if (what === "ready") ready.resolve();
-    else if (what === "stored") told.stored.add(number);
-    else if (what === "dropping") told.doubtful.add(number);
-    else if (what === "dropped") told.dropped.add(number);
-    else if (what === "head") told.head = Math.max(told.head, number);
+    note(told, line);
+    heard++;
+    if (heard === most) child.kill("SIGKILL");
   });
   const ended = once(lines, "close");
-  await Promise.race([ready.promise, gone]);
-  await sleep(milliseconds);
-  child.kill("SIGKILL");
   const [, signal] = await gone;
   await ended;
   assert.equal(signal, "SIGKILL", "it lived until it was killed");
+}
+
+function note(told: Told, line: string): void {
+  const [what, text] = line.split(" ");
+  const number = Number(text);
+  if (what === "stored") told.stored.add(number);
+  else if (what === "dropping") told.doubtful.add(number);
+  else if (what === "dropped") told.dropped.add(number);
+  else if (what === "head") told.head = Math.max(told.head, number);
 }
 
 async function check(folder: string, told: Told): Promise<number> {
