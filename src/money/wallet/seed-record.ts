@@ -133,7 +133,7 @@ function sealingKey({ kdf, logKey }: SeedPublic, passphrase: string | undefined)
   const { n, r, p, salt } = kdf;
   const text = (passphrase ?? "").normalize("NFKD");
   return new Promise((resolve, reject) => {
-    scrypt(text, salt, 32, { N: n, r, p, maxmem: 256 * n * r }, (error, key) => {
+    scrypt(text, salt, 32, { N: n, r, p, maxmem: 256 * n * r + 1_048_576 }, (error, key) => {
       if (error === null) resolve(new Uint8Array(key));
       else reject(error);
     });
