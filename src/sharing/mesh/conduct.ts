@@ -44,7 +44,8 @@ export class Conduct {
   misbehaved(peer: PeerId, points = DEFAULT_SCORE): boolean {
     const now = this.#clock.now();
     const old = this.#scores.get(peer);
-    const left = old === undefined ? 0 : Math.max(0, old.points - Math.max(0, now - old.at) / FADE_MS);
+    const faded = Math.floor(Math.max(0, now - (old?.at ?? now)) / FADE_MS);
+    const left = Math.max(0, (old?.points ?? 0) - faded);
     this.#scores.delete(peer);
     this.#scores.set(peer, { points: left + points, at: now });
     dropOldest(this.#scores);

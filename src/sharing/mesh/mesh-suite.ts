@@ -37,7 +37,7 @@ const RUDE = protocol({
 
 const { echo, small, wait, lie, missing } = ECHO.methods;
 
-function serveEcho(mesh: Mesh, seen: RequestContext[] = []): void {
+export function serveEcho(mesh: Mesh, seen: RequestContext[] = []): void {
   mesh.serve(ECHO, {
     echo: async ({ data }, from) => {
       seen.push(from);

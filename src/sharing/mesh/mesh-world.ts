@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { systemClock } from "#base/lib/clock.ts";
+import { type Clock, systemClock } from "#base/lib/clock.ts";
 import { type Logger, silentLogger } from "#base/lib/logger.ts";
 import { secureRandom } from "#base/lib/random.ts";
 import { nodeDisk } from "#base/store/node-disk.ts";
@@ -45,6 +45,7 @@ export async function openTestMesh(
   context: TestContext,
   options: Partial<Libp2pMeshOptions> = {},
   logger: Logger = silentLogger,
+  clock: Clock = systemClock,
 ): Promise<Libp2pMesh> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "freehold-mesh-")));
   const mesh = await Libp2pMesh.open(
@@ -55,7 +56,7 @@ export async function openTestMesh(
       listen: ["/ip4/127.0.0.1/tcp/0"],
       ...options,
     },
-    { files: nodeDisk.files, clock: systemClock, random: secureRandom, logger },
+    { files: nodeDisk.files, clock, random: secureRandom, logger },
   );
   context.after(async () => {
     await mesh.close();

@@ -11,14 +11,12 @@ import type { RequestContext } from "./mesh.ts";
 import type { ProtocolSpec } from "./protocol.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import { type Asked, FRAME_OVERHEAD, parseAsked, refusalFrame, replyFrame } from "./rpc-frames.ts";
-import { type Answer, longestReply, longestRequest, protocolId, type Services } from "./services.ts";
+import { type Answer, longestRequest, protocolId, replyLimitOf, type Services } from "./services.ts";
 
 /** Most requests of one stream that are answered at a time. */
 const MAX_UNDER_WAY = 256;
 /** Most bytes of replies that one stream may hold in memory. */
 const MAX_REPLY_BYTES = 16 * 1024 * 1024;
-/** A reply is taken to be this long until it is known. */
-const EXPECTED_REPLY = 64 * 1024;
 
 export interface ServePipeDependencies {
   readonly clock: Clock;
@@ -35,14 +33,16 @@ export class ServePipe {
   readonly #id: string;
   readonly #frames: FrameStream;
   readonly #dependencies: ServePipeDependencies;
-  readonly #expectedReply: number;
+  readonly #protocol: ProtocolSpec;
+  /** Bytes that the replies of requests under way may have at most. */
+  #reserved = 0;
   readonly #underWay = new Map<number, AbortController>();
   #lastId = -1;
 
   constructor(stream: Stream, protocol: ProtocolSpec, dependencies: ServePipeDependencies) {
     this.#id = protocolId(protocol);
     this.#dependencies = dependencies;
-    this.#expectedReply = Math.min(EXPECTED_REPLY, longestReply(protocol));
+    this.#protocol = protocol;
     this.#frames = new FrameStream(
       stream,
       { maxFrame: longestRequest(protocol) + FRAME_OVERHEAD },
@@ -89,6 +89,8 @@ export class ServePipe {
   async #answer(id: number, method: string, body: unknown, bytes: number): Promise<void> {
     const controller = new AbortController();
     this.#underWay.set(id, controller);
+    const reserved = this.#reservedFor(method);
+    this.#reserved += reserved;
     let answer: Answer | undefined;
     try {
       const context = await this.#dependencies.context(controller.signal);
@@ -97,6 +99,7 @@ export class ServePipe {
       // Who asks never became known: the connection goes, and the stream with it.
     }
     this.#underWay.delete(id);
+    this.#reserved -= reserved;
     if (answer !== undefined && !controller.signal.aborted) {
       this.#frames.send(answer.ok ? replyFrame(id, answer.body) : refusalFrame(id, answer.refusal));
     }
@@ -104,9 +107,14 @@ export class ServePipe {
     this.#throttle();
   }
 
+  #reservedFor(method: string): number {
+    const { methods } = this.#protocol;
+    return Object.hasOwn(methods, method) ? replyLimitOf(methods[method]!) : 0;
+  }
+
   /** Reads on, or not yet. */
   #throttle(): void {
-    const held = this.#frames.queuedBytes + this.#underWay.size * this.#expectedReply;
+    const held = this.#frames.queuedBytes + this.#reserved;
     if (this.#underWay.size >= MAX_UNDER_WAY || held >= MAX_REPLY_BYTES) {
       this.#frames.pause();
       return;
