@@ -138,19 +138,23 @@ export class Sharing {
     await this.supervisor.stop("the node stops");
   }
 
+  /** Whoever is there when the events begin is met too. */
   async #follow(control: SharingControl, signal: AbortSignal): Promise<void> {
-    const events = control.events(signal)[Symbol.asyncIterator]();
-    const first = events.next();
-    const status = await control.status();
-    this.#s3 = status.s3;
-    if (this.#friends !== undefined) {
-      this.#friends.self = { peer: status.peer, reachable: this.#ledgerOffer() !== undefined };
-      for (const view of await control.peers()) this.#friends.seen(view);
-    }
-    for (let next = await first; !next.done; next = await events.next()) {
-      const event = next.value;
+    await Promise.all([this.#tell(control, signal), this.#meet(control)]);
+  }
+
+  async #tell(control: SharingControl, signal: AbortSignal): Promise<void> {
+    for await (const event of control.events(signal)) {
       if (event.type === "peer") this.#friends?.seen(event.view);
       this.#events?.emit(event);
     }
+  }
+
+  async #meet(control: SharingControl): Promise<void> {
+    const status = await control.status();
+    this.#s3 = status.s3;
+    if (this.#friends === undefined) return;
+    this.#friends.self = { peer: status.peer, reachable: this.#ledgerOffer() !== undefined };
+    for (const view of await control.peers()) this.#friends.seen(view);
   }
 }
