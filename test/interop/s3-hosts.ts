@@ -96,7 +96,8 @@ class Circle {
     await this.#aws("mb", `s3://${BUCKET}`);
     await this.#aws("cp", "--no-progress", source, `s3://${BUCKET}/${KEY}`);
     const seconds = (performance.now() - started) / 1000;
-    say(`${megabytes} MiB up in ${seconds.toFixed(1)} s, ${(megabytes / seconds).toFixed(1)} MiB/s`);
+    const rate = `${(megabytes / seconds).toFixed(1)} MiB/s`;
+    say(`${megabytes} MiB up in ${seconds.toFixed(1)} s, ${rate}; ${this.#ownersMemory()}`);
     for (const slab of await this.#health()) {
       const places = slab.shards.filter(({ state }) => state !== "lost").map(({ host }) => host);
       assert.equal(new Set(places).size, SCHEME.total, "each shard of a slab is at another host");
@@ -114,7 +115,9 @@ class Circle {
     const started = performance.now();
     await this.#fetchAndCompare();
     const seconds = (performance.now() - started) / 1000;
-    say(`${doomed.length} hosts killed -9; the file came back bit for bit in ${seconds.toFixed(1)} s`);
+    say(
+      `${doomed.length} hosts killed -9; the file came back bit for bit in ${seconds.toFixed(1)} s; ${this.#ownersMemory()}`,
+    );
   }
 
   /**
@@ -159,6 +162,10 @@ class Circle {
     const text = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
     say(`largest RSS: owner ${text(owner.rss)}, of all ${most!.name} ${text(most!.rss)}`);
     assert.ok(most!.rss > 0 && most!.rss <= MAX_RSS, `${most!.name} took ${text(most!.rss)}`);
+  }
+
+  #ownersMemory(): string {
+    return `the owner's largest RSS so far ${Math.round(this.#owner.peakRss / 2 ** 20)} MiB`;
   }
 
   async close(): Promise<void> {

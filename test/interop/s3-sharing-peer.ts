@@ -79,6 +79,7 @@ export class SharingPeer {
     await mkdir(this.#start.folder, { recursive: true });
     await mkdir(this.#start.incoming, { recursive: true });
     const child = spawnSharing(this.#log);
+    this.#child = child;
     const rails = new Map([["free", new FreeRail(() => true)] as const]);
     const link = new Link(child.pipe, serveRails(rails), { clock: systemClock, log: this.#log });
     void link.closed.then(() => child.kill("SIGKILL"));
@@ -88,7 +89,6 @@ export class SharingPeer {
       ? sharingStarted.parse(outcome.value)
       : { ok: false as const, reason: outcome.text };
     if (!reply.ok) throw new Error(`${this.name} did not start: ${reply.reason}\n${this.lines.join("\n")}`);
-    this.#child = child;
     this.#link = link;
     this.#control = linkedControl(link);
   }
