@@ -152,6 +152,14 @@ export class DemoPeer {
     }
   }
 
+  /** Waits until the sharing process runs, which it does once there is a wallet. @returns the peer's name in the mesh */
+  async sharing(): Promise<string> {
+    return await until(async () => {
+      const { sharing } = await this.api.get<{ sharing: { state: string; peer?: string } }>("/status");
+      return sharing.state === "running" ? sharing.peer : undefined;
+    }, `${this.name}'s sharing process`);
+  }
+
   /** Calls a method of the node's JSON-RPC. @throws Error with the node's text */
   async rpc<T>(method: string, ...params: unknown[]): Promise<T> {
     const response = await fetch(`http://127.0.0.1:${this.#ports.rpc}/`, {

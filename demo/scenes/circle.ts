@@ -13,10 +13,7 @@ export async function joinCircle(peers: readonly DemoPeer[]): Promise<void> {
   chapter("Five peers find each other by one invitation");
   for (const peer of peers) {
     await peer.api.post("/wallet/new", {});
-    await until(async () => {
-      const { sharing } = await peer.api.get<{ sharing: { state: string } }>("/status");
-      return sharing.state === "running" ? true : undefined;
-    }, `${peer.name}'s sharing process`);
+    await peer.sharing();
   }
   const [host, ...guests] = peers as [DemoPeer, ...DemoPeer[]];
   const { link } = await host.api.post<{ link: string }>("/peers/invitations", {

@@ -37,6 +37,7 @@ export async function render(
   chapter("Erin renders a picture on everybody's machines");
   if (cheat.isRunning) await cheat.stop();
   await cheat.start(tampering);
+  await cheat.sharing();
   say(dim(`  ${cheat.name} runs a program that ${TAMPERING_TEXT[tampering]}, and says nothing`));
   for (const peer of [...helpers, cheat]) await peer.api.post("/provider/start", {});
   const scene = join(erin.folder, "still-life.glb");
@@ -70,7 +71,7 @@ export async function render(
 }
 
 async function tellOfCheat(erin: DemoPeer, cheat: DemoPeer, job: Job): Promise<void> {
-  const { peer } = (await cheat.api.get<{ sharing: { peer: string } }>("/status")).sharing;
+  const peer = await cheat.sharing();
   const caught = job.tasks.flatMap(({ attempts }) => attempts).filter(({ provider }) => provider === peer);
   if (caught.length === 0) throw new Error(`${cheat.name} was given no task`);
   if (job.tasks.some(({ provider }) => provider === peer)) throw new Error(`${cheat.name} was believed`);
