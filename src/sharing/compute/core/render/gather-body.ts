@@ -24,6 +24,8 @@ export interface Body {
   readonly infos: Uint32Array;
   /** Three floats a vertex; 0 0 0 where the file has none. */
   readonly normals: Float32Array;
+  /** Six floats a triangle: the box it lies in. */
+  readonly boxes: Boxes;
   readonly tree: Tree;
 }
 
@@ -86,7 +88,7 @@ export function gatherBody(parts: readonly Part[]): Body {
     triangle = placeTriangles(part, places, vertex, { corners, infos, boxes, triangle });
     vertex += part.primitive.positions.length / 3;
   }
-  return { parts, triangles, vertices, corners, infos, normals, tree: buildTree(boxes, LEAF) };
+  return { parts, triangles, vertices, corners, infos, normals, boxes, tree: buildTree(boxes, LEAF) };
 }
 
 /** The part's vertices in the body's space; their normals go to `normals`. */

@@ -102,19 +102,11 @@ function instanceBoxes(bodies: readonly Body[], instances: readonly Instance[]):
   return boxes;
 }
 
-function bodyBox({ corners }: Body): Float32Array {
+/** What a body's tree holds: the boxes of its top node's children, or its only leaf's triangles. */
+function bodyBox({ tree, boxes }: Body): Float32Array {
   const box = Float32Array.from([1, 1, 1, -1, -1, -1], (sign) => sign * Number.POSITIVE_INFINITY);
-  const point = new Float32Array(6);
-  for (let i = 0; i < corners.length; i += 9) {
-    for (const edge of [0, 3, 6]) {
-      for (let axis = 0; axis < 3; axis++) {
-        const place = corners[i + axis]! + (edge === 0 ? 0 : corners[i + edge + axis]!);
-        point[axis] = place;
-        point[3 + axis] = place;
-      }
-      widen(box, 0, point, 0);
-    }
-  }
+  const parts = tree.root < 0 ? boxes : tree.bounds.subarray(12 * tree.root, 12 * tree.root + 12);
+  for (let at = 0; at < parts.length; at += 6) widen(box, 0, parts, at);
   return box;
 }
 
