@@ -195,6 +195,13 @@ export class MemoryChain implements ChainSource, ChainSourceWorld {
     return gone;
   }
 
+  /** Empties the mempool, as a restart without its file does. */
+  forgetMempool(): Promise<void> {
+    const removed = this.#mempool;
+    this.#mempool = [];
+    return this.#emit({ removed });
+  }
+
   async feeRate(_blocks: number): Promise<number | undefined> {
     return this.estimate;
   }
