@@ -358,7 +358,8 @@ suite("bitcoin-cli", () => {
       cli("-addrinfo"),
       cli("-getinfo", "-netinfo"),
     ]);
-    assert.deepEqual(generate, ended(89, "", "error code: -32601\nerror message:\nMethod not found\n"));
+    assert.deepEqual([generate.code, generate.stdout], [18, ""]);
+    assert.match(generate.stderr, /^error code: -18\nerror message:\nNo wallet is loaded\./);
     assert.match(addresses.stderr, /^error: -addrinfo requires bitcoind v26\.0 or later/);
     assert.deepEqual(both, ended(1, "", "error: Only one of -getinfo, -netinfo may be specified.\n"));
   });

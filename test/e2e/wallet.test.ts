@@ -76,7 +76,10 @@ test("without a wallet, with an unknown one and with several: Core's codes", asy
 
 test("alice pays bob; he sees it at once, then in a block; both remember it after a kill", async () => {
   const mined: string = await alice.rpc("getnewaddress");
-  await alice.rpc("generatetoaddress", [101, mined]);
+  const generated = await alice.cli(["-generate", "1"]);
+  assert.equal(JSON.parse(generated.stdout).blocks.length, 1);
+  assert.equal((await alice.rpc("getbalances")).mine.immature, 50);
+  await alice.rpc("generatetoaddress", [100, mined]);
   assert.equal(await alice.rpc("getbalance"), 50);
   assert.equal((await alice.rpc("getbalances")).mine.immature, 5000);
   await sameTip();
