@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { STORY_OPTIONS } from "./options.ts";
 import { DemoPeer } from "./peer.ts";
 import { joinCircle } from "./scenes/circle.ts";
 import { mine, pay } from "./scenes/money.ts";
@@ -16,9 +17,6 @@ import { bold, chapter, dim, green, orange, say } from "./terminal.ts";
 const NAMES = ["Alice", "Bob", "Carol", "Dave", "Erin"] as const;
 /** Seconds between blocks once the story is told. */
 const BLOCK_INTERVAL = 10;
-/** A tiny circle on one machine: friends share a network, and a dead one is noticed at once. */
-const OPTIONS = ["-hostaway=2", "-hostdead=4", "-auditepoch=20"];
-
 async function tell(peers: readonly DemoPeer[], ended: AbortSignal): Promise<void> {
   const [alice, bob, carol, dave, erin] = peers as [DemoPeer, DemoPeer, DemoPeer, DemoPeer, DemoPeer];
   // Two at a time, as many as this machine may have cores.
@@ -70,7 +68,7 @@ async function main(): Promise<void> {
     for (const name of NAMES) {
       // The page of the first one is where people look for it.
       const page = name === "Alice" ? { apiPort: 8420 } : {};
-      peers.push(await DemoPeer.create(name, { parent, options: OPTIONS, ...page }));
+      peers.push(await DemoPeer.create(name, { parent, options: STORY_OPTIONS, ...page }));
     }
     await tell(peers, ending.signal);
   };

@@ -109,13 +109,13 @@ export async function buildScene(): Promise<Uint8Array> {
   addSpheres(stage);
   addCamera(stage);
   stage.scene.setExtras({
-    exposure: 0.5,
+    exposure: 0.75,
     sky: {
       zenith: [0.1, 0.19, 0.46],
       horizon: [1.05, 0.62, 0.44],
       ground: [0.2, 0.16, 0.17],
       glow: [1.1, 0.5, 0.2],
-      sun: { direction: [-0.9, 0.34, 0.12], radiance: [640, 350, 165], radius: 2.4 },
+      sun: { direction: [-0.88, 0.4, 0.28], radiance: [640, 370, 190], radius: 2.4 },
     },
   });
   stage.document.getRoot().setDefaultScene(stage.scene);
@@ -124,8 +124,8 @@ export async function buildScene(): Promise<Uint8Array> {
 
 function addStand(stage: Stage): void {
   const floor = new Shape();
-  floor.panel([-90, FLOOR, 90], [90, FLOOR, 90], [90, FLOOR, -90], [-90, FLOOR, -90]);
-  stage.place(stage.mesh("floor", [floor, stage.material("lacquer", [0.05, 0.055, 0.075], 0.34)]), [0, 0, 0]);
+  floor.panel([-900, FLOOR, 900], [900, FLOOR, 900], [900, FLOOR, -900], [-900, FLOOR, -900]);
+  stage.place(stage.mesh("floor", [floor, stage.material("lacquer", [0.045, 0.055, 0.085], 0.3)]), [0, 0, 0]);
   const walnut = stage.material("walnut", [1, 1, 1], 0.42).setBaseColorTexture(stage.texture("wood", wood()));
   const profile: [number, number][] = [
     ...([
@@ -408,8 +408,8 @@ function addSpheres(stage: Stage): void {
 }
 
 function addCamera(stage: Stage): void {
-  const position: Point = [6.2, 6.9, 17.2];
-  const target: Point = [0.9, -0.25, 0.4];
+  const position: Point = [6.0, 5.5, 17.4];
+  const target: Point = [1.15, 0.1, 0.4];
   const to = target.map((value, i) => value - position[i]!) as unknown as Point;
   const distance = Math.hypot(...to);
   const yaw = Math.atan2(-to[0], -to[2]);

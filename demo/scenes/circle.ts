@@ -20,7 +20,7 @@ export async function joinCircle(peers: readonly DemoPeer[]): Promise<void> {
     uses: guests.length,
     seconds: 3600,
   });
-  say(`  Alice: freehold peer invite --uses ${guests.length}`);
+  say(`  ${host.name}: freehold peer invite --uses ${guests.length}`);
   say(`  ${dim(`${link.slice(0, 72)}…`)}`);
   const bars = new Bars(
     peers.map(({ name }) => name),
@@ -45,5 +45,5 @@ export async function joinCircle(peers: readonly DemoPeer[]): Promise<void> {
     const counts = await Promise.all(peers.map((peer) => peer.rpc<number>("getconnectioncount")));
     return counts.every((count) => count > 0) ? true : undefined;
   }, "their ledgers to connect");
-  say("  no server introduced them: each holds a certificate that Alice signed");
+  say(`  no server introduced them: each holds a certificate that ${host.name} signed`);
 }

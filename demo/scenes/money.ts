@@ -19,7 +19,7 @@ async function address(peer: DemoPeer): Promise<string> {
 
 /** Carol mines, the first blocks for Alice; everyone checks every rule and follows. */
 export async function mine(peers: readonly DemoPeer[], carol: DemoPeer, alice: DemoPeer): Promise<void> {
-  chapter(`Carol mines ${BLOCKS} blocks, everyone checks every rule`);
+  chapter(`${carol.name} mines ${BLOCKS} blocks, everyone checks every rule`);
   const started = Date.now();
   const bars = new Bars(
     peers.map(({ name }) => name),
@@ -46,7 +46,7 @@ export async function mine(peers: readonly DemoPeer[], carol: DemoPeer, alice: D
 
 /** Alice pays Bob; he sees it at once, a block confirms it. */
 export async function pay(alice: DemoPeer, bob: DemoPeer, carol: DemoPeer): Promise<void> {
-  chapter(`Alice pays Bob ${bitcoin(PAYMENT)}`);
+  chapter(`${alice.name} pays ${bob.name} ${bitcoin(PAYMENT)}`);
   const to = await address(bob);
   const quote = await until(
     () =>
@@ -70,8 +70,8 @@ export async function pay(alice: DemoPeer, bob: DemoPeer, carol: DemoPeer): Prom
     async () => ((await balance()).untrustedPending === PAYMENT ? true : undefined),
     "Bob to see it",
   );
-  say(`  Bob sees ${dim(txid)} after ${((Date.now() - started) / 1000).toFixed(2)} s`);
+  say(`  ${bob.name} sees ${dim(txid)} after ${((Date.now() - started) / 1000).toFixed(2)} s`);
   await carol.rpc("generatetoaddress", 1, await address(carol));
   await until(async () => ((await balance()).trusted === PAYMENT ? true : undefined), "the block");
-  say(`  a block confirms it: ${green(bitcoin(PAYMENT))} are Bob's, with no company between them`);
+  say(`  a block confirms it: ${green(bitcoin(PAYMENT))} are ${bob.name}'s, with no company between them`);
 }

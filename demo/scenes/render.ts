@@ -34,7 +34,7 @@ export async function render(
   cheat: DemoPeer,
   tampering: Tampering,
 ): Promise<string> {
-  chapter("Erin renders a picture on everybody's machines");
+  chapter(`${erin.name} renders a picture on everybody's machines`);
   if (cheat.isRunning) await cheat.stop();
   await cheat.start(tampering);
   await cheat.sharing();
@@ -78,5 +78,7 @@ async function tellOfCheat(erin: DemoPeer, cheat: DemoPeer, job: Job): Promise<v
   const receipts = await erin.api.get<readonly Receipt[]>("/receipts?service=compute&limit=500");
   const paid = receipts.filter((receipt) => receipt.peer === peer).length;
   if (paid > 0) throw new Error(`${cheat.name} got ${paid} receipts`);
-  say(`  ${orange(`${cheat.name} was caught`)}: ${caught[0]?.outcome}; no receipt, no more tasks`);
+  say(
+    `  ${orange(`${cheat.name} was caught`)}: ${caught[0]?.outcome.replace(/^caught: /, "")}; no receipt, no more tasks`,
+  );
 }
