@@ -51,7 +51,7 @@ const DEFAULTS = {
   memoryBytes: 2 ** 30,
   outputBytes: 64 * 2 ** 20,
   traceBytes: 64 * 2 ** 20,
-  milliseconds: 600_000,
+  milliseconds: 3_600_000,
   contentBytes: 256 * 2 ** 20,
   tasksInAll: 256,
   cacheBytes: 128 * 2 ** 20,

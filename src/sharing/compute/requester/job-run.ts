@@ -103,6 +103,7 @@ export class JobRun {
       this.#resolveEnd = resolve;
     });
     this.#replay(files.history);
+    if (this.over) this.#resolveEnd();
   }
 
   get over(): boolean {
@@ -129,7 +130,7 @@ export class JobRun {
 
   /** Begins, or goes on where the journal ends. */
   async start(): Promise<void> {
-    if (this.over) return this.#resolveEnd();
+    if (this.over) return;
     this.#state = "running";
     this.#parts.emit({ type: "job", job: this.view() });
     const { deadline } = this.record;
