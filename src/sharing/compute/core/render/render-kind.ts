@@ -31,8 +31,11 @@ import {
 import { decodeTileParams, encodeTileParams } from "./tile-params.ts";
 import { drawPairs, verifyTile } from "./verify-tile.ts";
 
-/** Bound on late light where the user names none: it takes the sparks out and dims next to nothing. */
-const DEFAULT_CLAMP = 16;
+/**
+ * Bound on a path's late light where the user names none, as a multiple of what appears white: it takes the sparks out
+ * and dims next to nothing.
+ */
+const DEFAULT_CLAMP = 4;
 /** Samples a millisecond that a slow provider makes of a costly scene. */
 const SLOWEST = 10;
 const LEAST_MILLISECONDS = 30_000;
@@ -133,6 +136,7 @@ function planJob(settings: RenderSettings, scene: PackedScene): RenderJob | stri
   const { width, height, seed, camera: name } = settings;
   const camera = name === undefined ? scene.cameras[0] : scene.cameras.find((other) => other.name === name);
   if (camera === undefined) return `the scene has no camera ${name}; it has ${namesOf(scene)}`;
+  const exposure = scene.exposure + (settings.exposure ?? 0);
   const job: RenderJob = {
     width,
     height,
@@ -141,8 +145,8 @@ function planJob(settings: RenderSettings, scene: PackedScene): RenderJob | stri
     seed: [seed, 0],
     camera: camera.camera,
     tileSize: settings.tileSize ?? TILE_SIZE,
-    clamp: settings.clamp ?? DEFAULT_CLAMP,
-    exposure: scene.exposure + (settings.exposure ?? 0),
+    clamp: settings.clamp ?? DEFAULT_CLAMP / 2 ** exposure,
+    exposure,
   };
   try {
     checkRenderJob(job);
