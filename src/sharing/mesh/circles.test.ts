@@ -108,15 +108,22 @@ test("an invitation is read from its link, and from no altered one", () => {
 
 test("five peers of one invitation all meet, and meet again after a restart", async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "freehold-five-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  const opened: Libp2pMesh[] = [];
+  context.after(async () => {
+    for (const mesh of opened) await mesh.close();
+    await rm(folder, { recursive: true, force: true });
+  });
   const secrets = Array.from({ length: 5 }, () => random.fill(new Uint8Array(32)));
-  const start = (i: number, port = 0): Promise<Libp2pMesh> =>
-    openTestMesh(context, {
+  const start = async (i: number, port = 0): Promise<Libp2pMesh> => {
+    const mesh = await openTestMesh(context, {
       directory: join(folder, String(i)),
       accountSecret: secrets[i]!,
       name: `peer ${i}`,
       listen: [`/ip4/127.0.0.1/tcp/${port}`, "/ip4/127.0.0.1/tcp/0/ws"],
     });
+    opened.push(mesh);
+    return mesh;
+  };
   const meshes = await Promise.all(secrets.map((_, i) => start(i)));
   const { link } = await meshes[0]!.createInvitation({ uses: 4, seconds: 600 });
   const joined = await Promise.all(meshes.slice(1).map((mesh) => mesh.acceptInvitation(link)));

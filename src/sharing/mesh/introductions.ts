@@ -119,7 +119,8 @@ export class Introductions {
     const told = await mesh.call(target.peer, METHODS.circles, {});
     if (told.ok) await circles.learn(told.value.memberships, true);
     mesh.trustChanged();
-    await this.meet(target.peer);
+    // Not only those that it is known to be in: who it is in a circle we just learnt of is not known yet.
+    for (const circle of circles.all()) await this.#learnMembers(target.peer, circle);
     return accept(target.peer);
   }
 
