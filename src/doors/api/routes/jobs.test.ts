@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { systemClock } from "#base/lib/clock.ts";
+import { silentLogger } from "#base/lib/logger.ts";
+import { EventHub } from "../event-hub.ts";
+import { type ApiServer, openApiServer } from "../server.ts";
+import type { JobView, RenderRequest, SharingControl } from "../sharing-control.ts";
+
+const TOKEN = "a-token-of-the-test";
+const ID = "ab".repeat(16);
+const folder = mkdtempSync(join(tmpdir(), "freehold-jobs-"));
+const job: JobView = {
+  id: ID,
+  kind: "render",
+  title: "scene.glb",
+  state: "running",
+  created: 1,
+  tasks: [{ index: 0, state: "waiting", attempts: [] }],
+};
+let rendered: RenderRequest | undefined;
+/** The methods that these routes ask for. */
+const control: Partial<SharingControl> = {
+  jobs: async () => [job],
+  job: async ({ id }) =>
+    ID.startsWith(id) ? { ok: true, value: job } : { ok: false, reason: `no job ${id}` },
+  cancelJob: async () => ({ ok: true, value: { ...job, state: "cancelled" } }),
+  render: async (request) => {
+    rendered = request;
+    return request.scene === "/missing"
+      ? { ok: false, reason: "/missing: no such file" }
+      : { ok: true, value: job };
+  },
+};
+let api: ApiServer;
+
+before(async () => {
+  mkdirSync(join(folder, "jobs", ID), { recursive: true });
+  for (const name of ["picture.png", "tile-3.png", "a.html", "journal", "job"]) {
+    writeFileSync(join(folder, "jobs", ID, name), name);
+  }
+  writeFileSync(join(folder, "secret"), "what nobody may read");
+  const context = {
+    version: "0.1.0",
+    name: "Alice",
+    clock: systemClock,
+    log: silentLogger,
+    ledger: undefined,
+    wallet: undefined,
+    sharing: () => ({ state: "running" as const, control: control as SharingControl }),
+    s3Origin: () => undefined,
+    events: new EventHub(),
+    incoming: join(folder, "incoming"),
+    jobs: join(folder, "jobs"),
+  };
+  api = await openApiServer({ port: 0, orNext: false, token: TOKEN, page: folder }, context as never);
+});
+after(async () => {
+  await api.close();
+  rmSync(folder, { recursive: true });
+});
+
+function ask(method: string, path: string, body?: object): Promise<Response> {
+  return fetch(`http://127.0.0.1:${api.port}/api${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${TOKEN}`,
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+test("jobs are listed, shown by the start of their id, and cancelled", async () => {
+  assert.deepEqual(await (await ask("GET", "/jobs")).json(), [job]);
+  assert.deepEqual(await (await ask("GET", `/jobs/${ID.slice(0, 6)}`)).json(), job);
+  assert.equal((await ask("GET", "/jobs/ffff")).status, 404);
+  assert.equal((await ask("GET", "/jobs/not-hex")).status, 400);
+  const cancelled = (await (await ask("DELETE", `/jobs/${ID}`)).json()) as JobView;
+  assert.equal(cancelled.state, "cancelled");
+});
+
+test("a render is checked before it is asked for, and a refusal has its reason", async () => {
+  const request = { scene: "/scene.glb", width: 640, height: 360, samples: 64 };
+  assert.deepEqual(await (await ask("POST", "/jobs/render", request)).json(), job);
+  assert.deepEqual(rendered, request);
+  for (const wrong of [
+    { ...request, width: 0 },
+    { ...request, samples: "x" },
+    { width: 1, height: 1 },
+  ]) {
+    assert.equal((await ask("POST", "/jobs/render", wrong)).status, 400, JSON.stringify(wrong));
+  }
+  const missing = await ask("POST", "/jobs/render", { ...request, scene: "/missing" });
+  assert.equal(missing.status, 409);
+  assert.match(await missing.text(), /no such file/);
+});
+
+test("a job's pictures are shown, its other outputs saved, and nothing beside them is served", async () => {
+  for (const name of ["picture.png", "tile-3.png"]) {
+    const picture = await ask("GET", `/jobs/${ID}/files/${name}`);
+    assert.equal(picture.headers.get("content-type"), "image/png");
+    assert.equal(await picture.text(), name);
+  }
+  const page = await ask("GET", `/jobs/${ID}/files/a.html`);
+  assert.equal(page.headers.get("content-type"), "application/octet-stream");
+  assert.match(page.headers.get("content-disposition") ?? "", /^attachment/);
+  assert.equal(page.headers.get("x-content-type-options"), "nosniff");
+  await page.text();
+  for (const name of ["journal", "job", "missing", "..%2F..%2Fsecret", "..", ".hidden", "%00"]) {
+    const refused = await ask("GET", `/jobs/${ID}/files/${name}`);
+    assert.ok(refused.status === 404 || refused.status === 400, `${name}: ${refused.status}`);
+    assert.ok(!(await refused.text()).includes("what nobody may read"));
+  }
+});
