@@ -39,8 +39,8 @@ export interface LinkLimits {
 const MIB = 1024 * 1024;
 
 export const LINK_LIMITS: LinkLimits = {
-  frameBytes: MIB,
-  sentFrameBytes: MIB,
+  frameBytes: 4 * MIB,
+  sentFrameBytes: 4 * MIB,
   calls: 64,
   callBytes: 4 * MIB,
   windowBytes: 256 * 1024,
