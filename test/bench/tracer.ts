@@ -10,6 +10,7 @@ import {
 } from "#sharing/compute/core/render/tile-params.ts";
 import { runTracer, type TracerExports } from "#sharing/compute/core/render/tracer-kernel.ts";
 import { drawPairs } from "#sharing/compute/core/render/verify-tile.ts";
+import { PlainWalk } from "../support/plain-walk.ts";
 import { ReferenceTracer } from "../support/reference-tracer.ts";
 import { FIELD_CAMERA, fieldModel, HALL_CAMERA, hallModel, job } from "../support/render-scenes.ts";
 
@@ -69,6 +70,33 @@ function speeds(title: string, model: SceneModel, work: RenderJob): void {
   );
 }
 
+/** Rays from the camera alone: the kernel's two boxes and four triangles at once, and one after another in TypeScript. */
+function cameraRays(): void {
+  const work = job(HALL_CAMERA, { width: 320, height: 180, bounces: 0 });
+  const scene = packModel(hallModel(), 2 ** 30, Number.POSITIVE_INFINITY)!;
+  const walk = new PlainWalk(scene);
+  const { position, right, up, forward, fieldOfView } = work.camera;
+  const half = Math.tan(fieldOfView / 2);
+  const walkAll = (): void => {
+    for (let y = 0; y < work.height; y++) {
+      for (let x = 0; x < work.width; x++) {
+        const a = ((2 * x + 1) / work.width - 1) * half * (work.width / work.height);
+        const b = (1 - (2 * y + 1) / work.height) * half;
+        const along = forward.map((value, i) => value + a * right[i]! + b * up[i]!);
+        walk.nearest(...position, along[0]!, along[1]!, along[2]!);
+      }
+    }
+  };
+  traceAll(work, scene);
+  walkAll();
+  const pixels = work.width * work.height;
+  const own = Array.from({ length: ROUNDS }, () => (16 * pixels) / milliseconds(() => traceAll(work, scene)));
+  const plain = Array.from({ length: ROUNDS }, () => pixels / milliseconds(walkAll));
+  console.log(
+    `  hall: kernel, shading the hit ${median(own).toFixed(0)} Krays/s, plain TypeScript walk ${median(plain).toFixed(0)}`,
+  );
+}
+
 /** What checking 64 pairs of a tile costs, as a share of rendering it; over every fifth tile of the picture. */
 function checking(model: SceneModel, work: RenderJob): void {
   const scene = packModel(model, 2 ** 30)!;
@@ -118,6 +146,8 @@ export function run(): void {
   console.log("\nSpeed (aim 280)");
   speeds("hall: closed, lamp, sky window", hallModel(), job(HALL_CAMERA, { width: 320, height: 180 }));
   speeds("field: open under sky and sun", fieldModel(), job(FIELD_CAMERA, { width: 320, height: 180 }));
+  console.log("\nCamera rays");
+  cameraRays();
   console.log("\nInstances");
   instancing();
   console.log("\nChecking");
