@@ -71,6 +71,14 @@ interface Standing {
   caught: boolean;
 }
 
+/** The tasks without a result, as one look found them. */
+interface OpenTasks {
+  readonly tasks: readonly TaskRun[];
+  readonly checks: readonly TaskRun[];
+  /** Attempts under way, by worker. */
+  readonly loads: Map<PeerId, number>;
+}
+
 export class JobRun {
   readonly id: string;
   readonly record: JobRecord;
@@ -237,13 +245,15 @@ export class JobRun {
   #pump(): void {
     this.#meetProviders();
     const workers = this.#workers();
+    const open = this.#openTasks();
     for (let given = true; given; ) {
       given = false;
       for (const worker of workers) {
-        if (this.#load(worker) >= worker.window) continue;
-        const task = this.#pick(worker);
+        if (loadOf(open, worker) >= worker.window) continue;
+        const task = this.#pick(worker, open);
         if (task === undefined) continue;
         this.#launch(task, worker);
+        open.loads.set(worker.peer, loadOf(open, worker) + 1);
         given = true;
       }
     }
@@ -325,26 +335,31 @@ export class JobRun {
     return !task.ended && (task.needsSelf || task.check !== "none");
   }
 
-  #load(worker: Worker): number {
-    let load = 0;
-    for (const task of this.#tasks) if (task.running.has(worker.peer)) load++;
-    return load;
+  /** One look over all tasks: a job may have thousands. */
+  #openTasks(): OpenTasks {
+    const tasks = this.#tasks.filter(({ state }) => state === "open");
+    const loads = new Map<PeerId, number>();
+    for (const task of tasks) {
+      for (const peer of task.running.keys()) loads.set(peer, (loads.get(peer) ?? 0) + 1);
+    }
+    const checks = tasks.filter((task) => task.held.length > 0 && task.check !== "none");
+    return { tasks, checks, loads };
   }
 
   /** A check first, then what waits, then what is slow elsewhere. */
-  #pick(worker: Worker): TaskRun | undefined {
+  #pick(worker: Worker, open: OpenTasks): TaskRun | undefined {
     if (!this.#affords(worker)) return undefined;
-    const check = this.#tasks.find((task) => this.#mayCheck(task, worker));
+    const check = open.checks.find((task) => this.#mayCheck(task, worker));
     if (check !== undefined) return check;
     const { selfWorks } = this.#parts;
-    const waiting = this.#tasks.find((task) => {
+    const waiting = open.tasks.find((task) => {
       if (!task.waits || task.tried.has(worker.peer)) return false;
       if (worker.isSelf) return true;
       return !task.needsSelf;
     });
     if (waiting !== undefined) return waiting;
     if (worker.isSelf && !selfWorks) return undefined;
-    return this.#load(worker) === 0 ? this.#slowest(worker) : undefined;
+    return loadOf(open, worker) === 0 ? this.#slowest(worker, open) : undefined;
   }
 
   #affords(worker: Worker): boolean {
@@ -375,12 +390,12 @@ export class JobRun {
   }
 
   /** The task that has been under way longest at one other worker, if that is long. */
-  #slowest(worker: Worker): TaskRun | undefined {
+  #slowest(worker: Worker, open: OpenTasks): TaskRun | undefined {
     const now = this.#parts.clock.monotonic();
     const limit = this.#slowAfter();
     let slowest: TaskRun | undefined;
     let longest = limit;
-    for (const task of this.#tasks) {
+    for (const task of open.tasks) {
       if (task.state !== "open" || task.running.size !== 1 || task.tried.has(worker.peer)) continue;
       if (task.needsSelf && !worker.isSelf) continue;
       const [one] = task.running.values();
@@ -722,6 +737,10 @@ export class JobRun {
   pathOf(name: string): string {
     return join(this.#files.path, name);
   }
+}
+
+function loadOf({ loads }: OpenTasks, worker: Worker): number {
+  return loads.get(worker.peer) ?? 0;
 }
 
 function outputName(task: TaskRun): string {
