@@ -2,6 +2,7 @@
  * The one encoding of our own messages: CBOR in its core deterministic form (RFC 8949 §4.2.1), so that equal values
  * have equal bytes and can be hashed and signed. Decoding refuses any other form, and bounds depth and items first.
  */
+import { isUtf8 } from "node:buffer";
 import { decode, encode, rfc8949EncodeOptions } from "cborg";
 import { DecodeError } from "#base/lib/decode-error.ts";
 
@@ -64,6 +65,10 @@ function scan(bytes: Uint8Array, maxItems: number): void {
     if (head.major === 2 || head.major === 3) {
       at += head.value;
       if (at > bytes.length) throw new DecodeError("CBOR string beyond the end");
+      if (head.major === 3 && !isUtf8(bytes.subarray(head.end, at)))
+        throw new DecodeError("CBOR text that is not UTF-8");
+    } else if (head.major === 7 && at > start + 1) {
+      checkFloat(bytes.subarray(start, at));
     } else if (head.major === 4 || head.major === 5) {
       if (levels.length >= MAX_DEPTH) throw new DecodeError(`CBOR deeper than ${MAX_DEPTH}`);
       const left = head.major === 5 ? 2 * head.value : head.value;
@@ -73,6 +78,18 @@ function scan(bytes: Uint8Array, maxItems: number): void {
     if (isKey) checkKey(bytes, level!, start, at);
   } while (levels.length > 0);
   if (at !== bytes.length) throw new DecodeError("bytes after the CBOR value");
+}
+
+/** A float is in its shortest form, and no whole number, which has a form of its own. */
+function checkFloat(bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length === 2) throw new DecodeError("CBOR simple value");
+  const value =
+    bytes.length === 9 ? view.getFloat64(1) : bytes.length === 5 ? view.getFloat32(1) : view.getFloat16(1);
+  const again = Number.isFinite(value) ? encodeCbor(value) : undefined;
+  if (again === undefined || again.length !== bytes.length || again.some((byte, i) => byte !== bytes[i])) {
+    throw new DecodeError("CBOR float that is not in its shortest form");
+  }
 }
 
 /** Keys ascend by their encoded bytes; `__proto__` is no key of ours and a trap for objects. */
