@@ -3,16 +3,27 @@
 import { sha256d } from "#base/crypto/sha256.ts";
 import { readU32, toHexReversed } from "#base/lib/bytes.ts";
 import { Signal } from "#base/lib/events.ts";
+import { RPC_CODE, RpcError } from "#doors/rpc/rpc-error.ts";
 import type { BlockPlace, ChainChange, ChainSource } from "#money/ports/chain-source.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 
 /** What a wallet answers that is asked for what takes a chain. */
-export const NO_CHAIN = "this node keeps no chain (-ledger=none)";
+const NO_CHAIN = "this node keeps no chain (-ledger=none)";
+
+/** Planning a payment takes a chain; the doors hand the text on, over RPC with code -1, over HTTP with 409. */
+class NoChainError extends RpcError {
+  readonly statusCode = 409;
+
+  constructor() {
+    super(RPC_CODE.misc, NO_CHAIN);
+  }
+}
 
 const HEADER_BYTES = 80;
 const TIME_AT = 68;
 
 export class NoChainSource implements ChainSource {
+  readonly isAbsent = true;
   readonly changed = new Signal<{ readonly follower: string; readonly change: ChainChange }>();
   readonly #genesis: BlockPlace;
 
@@ -44,7 +55,7 @@ export class NoChainSource implements ChainSource {
     return undefined;
   }
 
-  async minimumFeeRate(): Promise<number> {
-    return 0;
+  async minimumFeeRate(): Promise<never> {
+    throw new NoChainError();
   }
 }
