@@ -16,6 +16,7 @@ import type { Logger } from "#base/lib/logger.ts";
 import type { ChainState } from "#ledger/chain/chain-state.ts";
 import type { BlockUpdate, ChainUpdate, HashedBlock } from "#ledger/chain/chain-update.ts";
 import type { HeaderNode } from "#ledger/chain/header-node.ts";
+import { undoPrevouts } from "#ledger/chain/undo.ts";
 import type { MempoolAcceptor } from "#ledger/mempool/accept.ts";
 import type { AddedEvent, Mempool, RemovedEvent } from "#ledger/mempool/mempool.ts";
 import type { MempoolEntry } from "#ledger/mempool/mempool-entry.ts";
@@ -133,7 +134,11 @@ export class OwnChainSource implements ChainSource {
     // Nobody can spend what genesis pays.
     if (node.prev === null) return undefined;
     const block = parseBlock(await chain.readBlock(node));
-    return { block: { block, hashes: hashTxs(block.txs) }, spent: await chain.readUndo(node) };
+    return { block: { block, hashes: hashTxs(block.txs) }, spent: await this.#spentIn(node, block.txs) };
+  }
+
+  async #spentIn(node: HeaderNode, txs: TxTable): Promise<Prevouts> {
+    return undoPrevouts(txs, await this.#parts.chain.readBlockUndo(node));
   }
 
   #txsOf(
@@ -216,7 +221,7 @@ export class OwnChainSource implements ChainSource {
   async #followedTxs(update: BlockUpdate): Promise<FollowedTxs> {
     if (this.#watch.isEmpty) return new Map();
     const block = await update.load();
-    const spent = update.node.prev === null ? undefined : await this.#parts.chain.readUndo(update.node);
+    const spent = update.node.prev === null ? undefined : await this.#spentIn(update.node, block.block.txs);
     return this.#followedIn(update.node, block, spent);
   }
 

@@ -36,6 +36,8 @@ export interface ChainChange {
 }
 
 export interface ChainSource {
+  /** Set where the node keeps no chain: what a wallet knows of one stays as it is. */
+  readonly isAbsent?: true;
   tip(): Promise<BlockPlace>;
   /** The block of the best chain at a height. */
   blockAt(height: number): Promise<BlockPlace | undefined>;

@@ -142,3 +142,30 @@ test("a full disk stops a wallet from promising anything; with room it goes on",
   assert.equal(again.balances().trusted, 56_000);
   assert.notEqual(await again.newAddress(), fresh);
 });
+
+test("a wallet whose birthday lies ahead of the chain waits for it", deadline, async () => {
+  const world = new WalletWorld();
+  const words = good(await (await world.create("other")).words()).words;
+  const twin = good(await world.manager.restore("ahead", { words, birthday: 113 })).wallet;
+  await twin.caughtUp();
+  const address = await twin.newAddress();
+  await world.mine();
+  await twin.caughtUp();
+  await world.chain.pay(scriptOf(address), 9000);
+  await world.mine(3);
+  await twin.caughtUp();
+  assert.equal(twin.balances().trusted, 9000);
+  assert.equal(twin.info().tip.height, 114);
+});
+
+test("without a chain a wallet keeps what it knew, and gives out addresses", deadline, async () => {
+  const world = new WalletWorld();
+  await world.funded([50_000]);
+  await world.manager.close();
+  Object.assign(world.chain, { isAbsent: true });
+  await world.mine(2);
+  world.restart();
+  const wallet = await world.load();
+  assert.equal(wallet.balances().trusted, 50_000);
+  assert.match(await wallet.newAddress(), /^bcrt1q/);
+});

@@ -76,6 +76,7 @@ export class ChainFollower {
 
   start(): void {
     const { chain } = this.#parts;
+    if (chain.isAbsent === true) return;
     this.#off = chain.changed.on(async ({ follower, change }) => {
       if (follower === this.#follower) await this.#told(change);
     });
@@ -98,6 +99,7 @@ export class ChainFollower {
    * @throws Error while it cannot follow, such as when its disk failed
    */
   async caughtUp(): Promise<void> {
+    if (this.#parts.chain.isAbsent === true) return;
     const target = await this.#parts.chain.tip();
     while (!this.#stopped) {
       if (this.#failure !== undefined) throw this.#failure;
@@ -192,6 +194,8 @@ export class ChainFollower {
         return;
       }
       if (isFurther) this.#shouldScan = true;
+      // The chain is not yet as high as what is looked for.
+      if (change.connected.length === 0 && change.tip.height < from) this.#lastTip ??= change.tip;
     }
     await lock.run(() => this.#rememberTip());
   }

@@ -67,6 +67,8 @@ export interface RestoreOptions extends CreateOptions {
 }
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9 ._-]{0,63}$/;
+/** Files without which a wallet is whole. */
+const LEFTOVER = /^(seed\.\d\.new|log\.new)$/;
 const STARTUP_FILE = "startup.json";
 
 export class WalletManager {
@@ -160,7 +162,12 @@ export class WalletManager {
       return refuse("invalid-name", "a wallet's name has 1 to 64 letters, digits, spaces and . _ -");
     }
     if (passphrase === "") return refuse("wrong-passphrase", "the passphrase cannot be empty");
-    if ((await disk.files.stat(join(folder, name))) === undefined) return undefined;
+    const path = join(folder, name);
+    const found = await disk.files.stat(path);
+    if (found === undefined) return undefined;
+    // What a making left behind that was cut off before its seed was written is nobody's wallet.
+    const entries = found.isDirectory ? await disk.files.readDirectory(path) : [name];
+    if (entries.every((entry) => LEFTOVER.test(entry))) return undefined;
     return refuse("exists", `there is a wallet or another file named ${name} already`);
   }
 
@@ -268,8 +275,10 @@ export class WalletManager {
   /** Lets go of all. */
   async close(): Promise<void> {
     await this.#lock.run(async () => {
-      for (const wallet of this.#loaded.values()) await wallet.close();
+      const ends = await Promise.allSettled([...this.#loaded.values()].map((wallet) => wallet.close()));
       this.#loaded.clear();
+      const failed = ends.find((end) => end.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
     });
   }
 

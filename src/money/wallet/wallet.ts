@@ -116,8 +116,11 @@ export class Wallet {
     await this.#lock.run(async () => {
       this.#relock?.();
       this.#seed.lock();
-      await this.#store.sync();
-      await this.#store.close();
+      try {
+        await this.#store.sync();
+      } finally {
+        await this.#store.close();
+      }
     });
   }
 

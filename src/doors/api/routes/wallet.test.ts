@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { ManualClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
-import { SeededRandom } from "#base/lib/random.ts";
-import { FaultWorld } from "#base/store/fault-world.ts";
-import { MemoryChain } from "#money/ports/memory-chain.ts";
-import { WalletManager } from "#money/wallet/wallet-manager.ts";
+import { WalletWorld } from "#money/wallet/wallet-world.ts";
 import { decodeAddress, isAddressError } from "#protocol/bitcoin/address.ts";
 import { regtest } from "#protocol/bitcoin/networks.ts";
 import type { ApiContext } from "../context.ts";
@@ -23,18 +19,7 @@ after(async () => {
 });
 
 async function world(withWallets = true) {
-  const chain = new MemoryChain(110);
-  const clock = new ManualClock(1_700_072_000_000);
-  const wallets = new WalletManager({
-    chain,
-    network: regtest(),
-    disk: new FaultWorld(),
-    folder: "/wallets",
-    clock,
-    random: new SeededRandom(1),
-    log: silentLogger,
-    passphraseCost: { n: 16, r: 1, p: 1 },
-  });
+  const { chain, clock, manager: wallets } = new WalletWorld();
   const context: ApiContext = {
     version: "0",
     name: "Alice",
