@@ -11,7 +11,7 @@ import type { Logger } from "#base/lib/logger.ts";
 import type { Random } from "#base/lib/random.ts";
 import type { Deal, Deals } from "#sharing/deals/deal.ts";
 import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
-import { COMPUTE_PROTOCOL, decodeOffer } from "../compute-protocol.ts";
+import { COMPUTE_PROTOCOL } from "../compute-protocol.ts";
 import type { BoundKind } from "../core/bound-kind.ts";
 import { DOUBLED_FIRST, drawCheck } from "../core/check-policy.ts";
 import { receiptProof } from "../core/commitment.ts";
@@ -21,6 +21,7 @@ import { isTasksOwnFault } from "../core/task-runner.ts";
 import type { Inbox } from "./inbox.ts";
 import type { JobFolder, JobRecord, JournalRecord } from "./job-store.ts";
 import type { JobEvent, JobState, JobView } from "./job-view.ts";
+import { Providers } from "./providers.ts";
 import { RemoteWorker } from "./remote-worker.ts";
 import { RerunError } from "./rerun-error.ts";
 import type { SelfWorker } from "./self-worker.ts";
@@ -53,23 +54,10 @@ const SLOW_FACTOR = 1.5;
 const SLOW_LEAST = 400;
 /** Before any has ended. */
 const SLOW_FIRST = 4_000;
-/** How long a provider that went away or refused is left alone, and how often. */
-const BACK_OFF = 3_000;
-const MOST_AWAY = 4;
 /** Failures on other machines after which this machine decides. */
 const MOST_FAILURES = 3;
 const VERDICT_TIMEOUT = 2_000;
 const SETTLE_TRIES = 2;
-
-/** What a job knows of one provider beyond the worker. */
-interface Standing {
-  worker: RemoteWorker | undefined;
-  preparing: boolean;
-  away: number;
-  /** By the monotonic clock: not before. */
-  notBefore: number;
-  caught: boolean;
-}
 
 /** The tasks without a result, as one look found them. */
 interface OpenTasks {
@@ -86,7 +74,7 @@ export class JobRun {
   readonly #files: JobFolder;
   readonly #parts: JobRunParts;
   readonly #tasks: TaskRun[];
-  readonly #standings = new Map<PeerId, Standing>();
+  readonly #providers: Providers;
   /** Milliseconds of ended attempts, for the median. */
   readonly #times: number[] = [];
   #state: JobState = "waiting";
@@ -109,6 +97,14 @@ export class JobRun {
     this.#tasks = record.tasks.map((task, index) => new TaskRun(index, task as PlannedTask));
     this.ended = new Promise((resolve) => {
       this.#resolveEnd = resolve;
+    });
+    this.#providers = new Providers({
+      ...parts,
+      kind,
+      order: record.order,
+      taskMsat: record.taskMsat ?? 0,
+      rerun: (task, signal) => this.#rerun(task, signal),
+      wake: () => this.wake(),
     });
     this.#replay(files.history);
     if (this.over) this.#resolveEnd();
@@ -185,8 +181,7 @@ export class JobRun {
 
   /** Another job caught this provider. */
   shun(peer: PeerId): void {
-    const standing = this.#standings.get(peer);
-    if (standing !== undefined) standing.caught = true;
+    this.#providers.shun(peer);
     for (const task of this.#tasks) {
       task.running.get(peer)?.controller.abort();
       task.held = task.held.filter((held) => held.worker.peer !== peer);
@@ -243,7 +238,8 @@ export class JobRun {
   // Who does what.
 
   #pump(): void {
-    this.#meetProviders();
+    const limits = this.#tasks[0]?.planned.spec.limits;
+    if (limits !== undefined) this.#providers.meet(limits);
     const workers = this.#workers();
     const open = this.#openTasks();
     for (let given = true; given; ) {
@@ -261,71 +257,11 @@ export class JobRun {
     if (this.#tasks.every((task) => task.ended)) void this.#finish();
   }
 
-  /** Prepares every connected provider that is not known yet, or that may be tried again. */
-  #meetProviders(): void {
-    const { mesh, clock, records } = this.#parts;
-    const limits = this.#tasks[0]?.planned.spec.limits;
-    if (limits === undefined) return;
-    for (const view of mesh.peers()) {
-      const offer = decodeOffer(view.offers["compute"]);
-      if (offer === undefined || !view.connected || view.standing === "banned") continue;
-      if (records.isShunned(view.account, clock.now())) continue;
-      const standing = this.#standings.get(view.peer) ?? {
-        worker: undefined,
-        preparing: false,
-        away: 0,
-        notBefore: 0,
-        caught: false,
-      };
-      this.#standings.set(view.peer, standing);
-      const rests = standing.notBefore > clock.monotonic() || standing.away > MOST_AWAY;
-      if (standing.worker !== undefined || standing.preparing || standing.caught || rests) continue;
-      const worker = new RemoteWorker(view, offer, {
-        ...this.#parts,
-        kind: this.#kind,
-        order: this.record.order,
-        taskMsat: this.record.taskMsat ?? 0,
-        rerun: (task, signal) => this.#rerun(task, signal),
-      });
-      standing.preparing = true;
-      void this.#prepare(standing, worker, limits);
-    }
-  }
-
-  async #prepare(
-    standing: Standing,
-    worker: RemoteWorker,
-    limits: PlannedTask["spec"]["limits"],
-  ): Promise<void> {
-    const reason = await worker.prepare(limits);
-    standing.preparing = false;
-    if (reason === undefined) {
-      standing.worker = worker;
-      this.wake();
-    } else {
-      this.#parts.log.debug("net", () => `compute: ${worker.peer} is of no use now: ${reason}`);
-      this.#goneAway(worker);
-    }
-  }
-
-  #goneAway(worker: Worker): void {
-    const standing = this.#standings.get(worker.peer);
-    if (standing === undefined) return;
-    standing.away++;
-    standing.worker = undefined;
-    standing.notBefore = this.#parts.clock.monotonic() + BACK_OFF * standing.away;
-  }
-
-  /** Those who can be given something: proven ones first, the nearest of equals, this machine last. */
+  /** Those who can be given something; this machine last, and only where it is needed or works too. */
   #workers(): Worker[] {
-    const { mesh, records, self, selfWorks } = this.#parts;
-    const remote = [...this.#standings.values()].flatMap(({ worker, caught }) =>
-      worker === undefined || caught || mesh.view(worker.peer)?.connected !== true ? [] : [worker],
-    );
-    const passed = (worker: Worker): number => Math.min(DOUBLED_FIRST, records.of(worker.account).passed);
-    const latency = (worker: Worker): number => mesh.view(worker.peer)?.latencyMs ?? 1000;
-    remote.sort((a, b) => passed(b) - passed(a) || latency(a) - latency(b));
-    const isAlone = remote.length === 0 && ![...this.#standings.values()].some(({ preparing }) => preparing);
+    const { self, selfWorks } = this.#parts;
+    const remote = this.#providers.ready();
+    const isAlone = remote.length === 0 && !this.#providers.arePreparing;
     const isNeeded = selfWorks || isAlone || this.#tasks.some((task) => this.#onlySelf(task));
     return isNeeded ? [...remote, self] : remote;
   }
@@ -473,7 +409,7 @@ export class JobRun {
     else if (result.status === "failed") await this.#failed(task, worker, result);
     else {
       await this.#note(task, worker, `left: ${result.reason}`);
-      this.#goneAway(worker);
+      this.#providers.goneAway(worker.peer);
     }
     this.#tell(task);
     this.wake();
@@ -589,7 +525,7 @@ export class JobRun {
     let settled: Held | undefined;
     for (const held of claims) {
       if (await this.#settleOne(task, held)) settled ??= held;
-      else this.#goneAway(held.worker);
+      else this.#providers.goneAway(held.worker.peer);
     }
     task.held = [];
     task.check = "none";
