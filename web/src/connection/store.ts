@@ -54,8 +54,10 @@ const BLOCKS = 12;
 const RECEIPTS = 50;
 /** Milliseconds that a part waits before it is asked for again, so that a burst of events is one question. */
 const SETTLE = 400;
+/** Milliseconds until the node is asked again after it refused the stream of events. */
+const RETRY = 1000;
 
-let state: NodeState = {
+const EMPTY: NodeState = {
   connection: "loading",
   status: undefined,
   blocks: [],
@@ -72,6 +74,7 @@ let state: NodeState = {
   receipts: [],
   cheats: [],
 };
+let state = EMPTY;
 const listeners = new Set<() => void>();
 
 function change(part: Partial<NodeState>): void {
@@ -108,8 +111,12 @@ const LOADERS: Readonly<Record<Part, () => Promise<Partial<NodeState>>>> = {
   },
   objects: async () => ({ objects: await objectsOf(state.bucket) }),
   jobs: async () => {
-    const jobs = await api.get<JobView[]>("/jobs");
-    return { jobs: [...jobs].sort((a, b) => b.created - a.created) };
+    const jobs = [...(await api.get<JobView[]>("/jobs"))].sort((a, b) => b.created - a.created);
+    // The list leaves out the tasks of what has ended; the one that is shown needs them.
+    const shown = jobs.findIndex(({ kind }) => kind === "render");
+    const job = jobs[shown];
+    if (job?.tasks.length === 0) jobs[shown] = await api.get<JobView>(`/jobs/${job.id}`);
+    return { jobs };
   },
   receipts: async () => ({ receipts: await api.get<KeptReceipt[]>(`/receipts?limit=${RECEIPTS}`) }),
 };
@@ -140,7 +147,7 @@ async function load(part: Part): Promise<void> {
   try {
     change(await LOADERS[part]());
   } catch (error) {
-    if (error instanceof Refused && error.status === 401) change({ connection: "locked-out" });
+    if (error instanceof Refused && error.status === 401) lockOut();
   }
 }
 
@@ -151,25 +158,51 @@ export function chooseBucket(bucket: string): void {
 
 /** Logs in, loads everything, and follows what happens from then on. */
 export async function start(): Promise<void> {
+  // A fresh link that is opened where the page already stands changes only what is behind the #.
+  window.addEventListener("hashchange", () => void enter());
+  // Another tab may have logged this browser in again.
+  window.addEventListener("focus", () => {
+    if (state.connection === "locked-out") void enter();
+  });
+  await enter();
+}
+
+let events: EventSource | undefined;
+
+async function enter(): Promise<void> {
   try {
     await logInByLink();
     await api.get("/status");
   } catch (error) {
-    change({ connection: error instanceof Refused && error.status === 401 ? "locked-out" : "lost" });
-    if (state.connection === "locked-out") return;
+    if (error instanceof Refused && error.status === 401) return lockOut();
+    change({ connection: "lost" });
   }
-  const events = new EventSource("/api/events");
-  events.addEventListener("open", () => {
+  follow();
+}
+
+function lockOut(): void {
+  events?.close();
+  change({ ...EMPTY, connection: "locked-out" });
+}
+
+function follow(): void {
+  events?.close();
+  const stream = new EventSource("/api/events");
+  events = stream;
+  stream.addEventListener("open", () => {
     change({ connection: "open" });
     // Whatever happened while nobody listened.
     for (const part of Object.keys(LOADERS) as Part[]) void load(part);
   });
-  events.addEventListener("error", () => {
+  stream.addEventListener("error", () => {
     change({ connection: "lost" });
-    // A node that was started again has forgotten this session.
-    void load("status");
+    // The browser tries again by itself after a broken line, and never after an answer that is no stream.
+    if (stream.readyState !== EventSource.CLOSED) return;
+    window.setTimeout(() => {
+      if (events === stream && state.connection === "lost") void enter();
+    }, RETRY);
   });
-  events.addEventListener("message", ({ data }) => apply(JSON.parse(data as string) as PageEvent));
+  stream.addEventListener("message", ({ data }) => apply(JSON.parse(data as string) as PageEvent));
 }
 
 type Handlers = { readonly [T in PageEvent["type"]]: (event: PageEvent & { readonly type: T }) => void };
@@ -206,8 +239,10 @@ function addReceipt(receipt: KeptReceipt): void {
 }
 
 function putJob(job: JobView): void {
+  const known = state.jobs.find(({ id }) => id === job.id);
   const others = state.jobs.filter(({ id }) => id !== job.id);
-  change({ jobs: [job, ...others].sort((a, b) => b.created - a.created) });
+  const whole = job.tasks.length === 0 && known !== undefined ? { ...job, tasks: known.tasks } : job;
+  change({ jobs: [whole, ...others].sort((a, b) => b.created - a.created) });
 }
 
 function putTask(id: string, task: JobView["tasks"][number]): void {

@@ -62,11 +62,13 @@ export interface WalletView {
     readonly untrustedPending: number;
     readonly immature: number;
   };
+  /** While it looks for its coins in the chain. */
+  readonly scanning?: { readonly progress: number };
 }
 
 export interface PaymentView {
   readonly txid: string;
-  readonly status: string;
+  readonly status: "confirmed" | "mempool" | "pending" | "conflicted" | "gone";
   readonly confirmations: number;
   readonly net: number;
   readonly fee?: number;
@@ -74,6 +76,7 @@ export interface PaymentView {
   /** Seconds since 1970. */
   readonly received: number;
   readonly outputs: readonly {
+    readonly amount: number;
     readonly address?: string;
     readonly isMine: boolean;
     readonly isChange: boolean;
@@ -81,8 +84,12 @@ export interface PaymentView {
 }
 
 export interface QuoteView {
+  /** Names exactly this payment, to be sent as it was shown. */
+  readonly quote: string;
   readonly fee: number;
+  /** Satoshi per virtual byte. */
   readonly feeRate: number;
+  /** Satoshi that leave the wallet. */
   readonly total: number;
 }
 

@@ -20,7 +20,7 @@ async function presign(method: "GET" | "PUT", bucket: string, key: string): Prom
 export function FilesPanel() {
   const { files, buckets, bucket, objects } = useNode();
   const [chosen, setChosen] = useState<string>();
-  const shown = objects.find(({ key }) => key === chosen) ?? objects[0];
+  const shown = objects.find(({ key }) => key === chosen) ?? largest(objects);
   return (
     <Room name="files" title={text.files} aside={<Hosting />}>
       {files !== undefined && <Summary />}
@@ -51,7 +51,16 @@ export function FilesPanel() {
           <Health bucket={bucket} name={shown.key} />
         </div>
       )}
+      {files !== undefined && <Hosts />}
     </Room>
+  );
+}
+
+/** The one with the most to see. */
+function largest(objects: readonly FileEntry[]): FileEntry | undefined {
+  return objects.reduce<FileEntry | undefined>(
+    (best, object) => (best === undefined || object.size > best.size ? object : best),
+    undefined,
   );
 }
 
@@ -68,6 +77,21 @@ function Summary() {
         .filter(Boolean)
         .join(" · ")}
     </p>
+  );
+}
+
+/** Who keeps how much for us; a tick says that the last proof held. */
+function Hosts() {
+  const hosts = useNode().files!.hosts.filter(({ shards }) => shards > 0);
+  return (
+    <ul className="badges">
+      {hosts.map(({ peer, name, shards, proven }) => (
+        <li key={peer} className={proven ? "badge" : "badge open"}>
+          <span aria-hidden="true">{proven ? "✓" : "◐"}</span> {text.keeps(name, shards)}
+          {!proven && <span className="hidden">, {text.shardStates.unproven}</span>}
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -167,7 +191,8 @@ function ObjectRow(props: {
       link.href = URL.createObjectURL(await response.blob());
       link.download = object.key.split("/").at(-1) ?? object.key;
       link.click();
-      URL.revokeObjectURL(link.href);
+      // The browser reads it after the click.
+      window.setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
     });
   }
   function remove() {

@@ -11,11 +11,10 @@ import { ActionForm, Failure, Room, Scroll, useAction } from "./room.tsx";
 export function NetworkPanel() {
   const { status, peers, traffic } = useNode();
   const sharing = status!.sharing;
-  const near = peers.filter(({ standing }) => standing !== "stranger" || peers.length < 24);
   return (
     <Room name="network" title={text.network} aside={<Invite />}>
       {sharing.state !== "running" && <p className="notice warning">{sharing.reason}</p>}
-      <MeshGraph self={status!.name} peers={near} traffic={traffic} />
+      <MeshGraph self={status!.name} peers={peers} traffic={traffic} />
       {peers.length === 0 && <p className="empty">{text.noPeers}</p>}
       {peers.length > 0 && <PeerTable />}
     </Room>
@@ -41,11 +40,11 @@ function PeerTable() {
           <tbody>
             {peers.map((peer) => (
               <tr key={peer.peer}>
-                <th scope="row" title={peer.peer}>
+                <th scope="row" className="long" title={peer.peer}>
                   {peer.name}
                 </th>
                 <td>
-                  {peer.standing}, {peer.connected ? text.connected : text.away}
+                  {text.standings[peer.standing]}, {peer.connected ? text.connected : text.away}
                 </td>
                 <td>{peer.latencyMs === undefined ? "" : `${peer.latencyMs.toFixed(1)} ms`}</td>
                 <td>{bytes(peer.bytesSent)}</td>

@@ -1,29 +1,56 @@
 import { api } from "../connection/api.ts";
-import { refresh, useNode } from "../connection/store.ts";
+import { type Cheat, refresh, useNode } from "../connection/store.ts";
 import type { JobView } from "../connection/views.ts";
 import { RenderMosaic } from "../pictures/render-mosaic.tsx";
 import { text } from "../text/en.ts";
+import { short } from "../text/format.ts";
 import { ActionForm, Failure, Room, useAction } from "./room.tsx";
 
 const SIZES = ["320x180", "640x360", "1280x720"];
+/** How the outcome of an attempt begins that was no honest one. */
+const CAUGHT = "caught: ";
+/** As a job calls the machine that it was ordered on. */
+const SELF = "this machine";
 const SAMPLES = [16, 64, 256, 1024];
 
 /** Pictures that this machine and its friends make together. */
 export function RenderPanel() {
-  const { jobs, cheats } = useNode();
-  const renders = jobs.filter(({ kind }) => kind === "render");
-  const job = renders[0];
+  const { jobs, cheats, peers } = useNode();
+  const job = jobs.find(({ kind }) => kind === "render");
+  const names = new Map(peers.map(({ peer, name }) => [peer, name]));
   return (
     <Room name="render" title={text.render} aside={<Providing />}>
-      {cheats.map((cheat) => (
-        <p key={`${cheat.job} ${cheat.task} ${cheat.peer}`} className="cheat" role="alert">
-          <span aria-hidden="true">⚠</span> {text.cheat(cheat.name, cheat.reason)}
-        </p>
-      ))}
+      {job !== undefined &&
+        cheatsOf(job, cheats, names).map(({ peer, name, reason }) => (
+          <p key={peer} className="cheat" role="alert">
+            <span aria-hidden="true">⚠</span> {text.cheat(name, reason)}
+          </p>
+        ))}
       {job === undefined ? <p className="empty">{text.noJobs}</p> : <Picture job={job} />}
       <Order />
     </Room>
   );
+}
+
+/** Who was caught at a job, once each: told as it happened, or kept with the job's attempts. */
+function cheatsOf(
+  job: JobView,
+  told: readonly Cheat[],
+  names: ReadonlyMap<string, string>,
+): readonly Cheat[] {
+  const caught = new Map<string, Cheat>();
+  for (const { index, attempts } of job.tasks) {
+    for (const { provider, outcome } of attempts) {
+      if (!outcome.startsWith(CAUGHT)) continue;
+      const name = names.get(provider) ?? short(provider);
+      caught.set(provider, {
+        ...{ peer: provider, name, job: job.id, task: index },
+        reason: outcome.slice(CAUGHT.length),
+      });
+    }
+  }
+  for (const cheat of told) if (cheat.job === job.id) caught.set(cheat.peer, cheat);
+  return [...caught.values()];
 }
 
 function Picture({ job }: { readonly job: JobView }) {
@@ -32,7 +59,8 @@ function Picture({ job }: { readonly job: JobView }) {
   const shares = new Map<string, number>();
   for (const { state, providerName } of job.tasks) {
     if (state === "verified" && providerName !== undefined) {
-      shares.set(providerName, (shares.get(providerName) ?? 0) + 1);
+      const name = providerName === SELF ? text.you : providerName;
+      shares.set(name, (shares.get(name) ?? 0) + 1);
     }
   }
   return (

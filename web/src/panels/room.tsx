@@ -70,13 +70,15 @@ export function Scroll(props: {
   readonly children: ReactNode;
 }) {
   return (
-    <section
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms, and a section would be a landmark of its own
+    <div
       className={props.isTall === true ? "scroll tall" : "scroll"}
+      role="group"
       // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys scroll what has the focus
       tabIndex={0}
       aria-label={props.label}
     >
       {props.children}
-    </section>
+    </div>
   );
 }

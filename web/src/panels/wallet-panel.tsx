@@ -79,13 +79,9 @@ function Send({ done }: { readonly done: () => void }) {
     const request = { to: String(fields.get("to")).trim(), amount: Number(fields.get("amount")) };
     run(async () => setOrder({ ...request, quote: await api.post<QuoteView>("/wallet/quote", request) }));
   }
-  function pay({ to, amount: value, quote }: Order) {
+  function pay({ quote }: Order) {
     run(async () => {
-      const { txid } = await api.post<{ txid: string }>("/wallet/send", {
-        to,
-        amount: value,
-        feeRate: quote.feeRate,
-      });
+      const { txid } = await api.post<{ txid: string }>("/wallet/send", { quote: quote.quote });
       setSent(txid);
       setOrder(undefined);
       refresh("wallet");
@@ -171,6 +167,11 @@ function Receive() {
   );
 }
 
+function standing({ status, confirmations }: PaymentView): string {
+  if (status === "conflicted" || status === "gone") return text.statuses[status];
+  return confirmations > 0 ? text.confirmed(confirmations) : text.inMempool;
+}
+
 function Payments({ payments }: { readonly payments: readonly PaymentView[] }) {
   const ours = payments.filter(({ isCoinbase }) => !isCoinbase);
   return (
@@ -185,8 +186,7 @@ function Payments({ payments }: { readonly payments: readonly PaymentView[] }) {
               {payment.net < 0 ? text.paidTo : text.paidBy} <strong>{amount(Math.abs(payment.net))}</strong>
             </span>
             <span className="under">
-              {time(payment.received * 1000)} ·{" "}
-              {payment.confirmations > 0 ? text.confirmed(payment.confirmations) : text.inMempool}
+              {time(payment.received * 1000)} · {standing(payment)}
             </span>
           </li>
         ))}

@@ -8,6 +8,13 @@ const HEIGHT = 470;
 /** Above the middle, as names stand below. */
 const CENTRE = { x: WIDTH / 2, y: HEIGHT / 2 - 16 };
 
+/** Peers on one ring at most; more stand on two, drawn smaller. */
+const ONE_RING = 9;
+/** Peers drawn at most; the table has them all. */
+const MOST = 24;
+/** Letters of a name that have room. */
+const NAME = { few: 16, many: 9 };
+
 interface Place {
   readonly x: number;
   readonly y: number;
@@ -15,8 +22,27 @@ interface Place {
 
 /** Peers stand on an ellipse in the order of their names, so that nobody jumps when another comes or goes away. */
 function placeOf(index: number, count: number): Place {
-  const angle = (index / Math.max(1, count)) * 2 * Math.PI - Math.PI / 2 + (count === 2 ? Math.PI / 2 : 0);
-  return { x: CENTRE.x + Math.cos(angle) * WIDTH * 0.37, y: CENTRE.y + Math.sin(angle) * HEIGHT * 0.37 };
+  const isCrowd = count > ONE_RING;
+  const inner = isCrowd ? Math.floor(count / 3) : 0;
+  const isInner = isCrowd && index % 3 === 1 && Math.floor(index / 3) < inner;
+  const rank = isInner ? Math.floor(index / 3) : index - Math.min(inner, Math.floor((index + 1) / 3));
+  const onRing = isInner ? inner : count - inner;
+  const angle = ((rank + (isInner ? 0.5 : 0)) / Math.max(1, onRing)) * 2 * Math.PI - Math.PI / 2;
+  const turned = angle + (count === 2 ? Math.PI / 2 : 0);
+  const reach = isInner ? 0.22 : isCrowd ? 0.42 : 0.37;
+  return {
+    x: CENTRE.x + Math.cos(turned) * WIDTH * reach,
+    y: CENTRE.y + Math.sin(turned) * HEIGHT * reach,
+  };
+}
+
+function shortName(name: string, letters: number): string {
+  return name.length <= letters ? name : `${name.slice(0, letters - 1)}…`;
+}
+
+/** Those that matter most when not all have room: connected friends first. */
+function weight({ connected, standing }: PeerView): number {
+  return (connected ? 2 : 0) + (standing === "friend" ? 1 : 0);
 }
 
 /** Thickness of an edge: a line that just lives, up to one that carries much. */
@@ -30,12 +56,20 @@ export function MeshGraph(props: {
   readonly peers: readonly PeerView[];
   readonly traffic: ReadonlyMap<string, Traffic>;
 }) {
-  const peers = [...props.peers].sort((a, b) =>
-    a.name < b.name ? -1 : a.name > b.name ? 1 : a.peer < b.peer ? -1 : 1,
-  );
+  const peers = [...props.peers]
+    .sort((a, b) => weight(b) - weight(a))
+    .slice(0, MOST)
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.peer < b.peer ? -1 : 1));
+  const isCrowd = peers.length > ONE_RING;
+  const hidden = props.peers.length - peers.length;
   const label = `${props.self}: ${peers.map(({ name, connected }) => `${name} ${connected ? text.connected : text.away}`).join(", ")}`;
   return (
-    <svg className="mesh" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
+    <svg
+      className={isCrowd ? "mesh crowd" : "mesh"}
+      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      role="img"
+      aria-label={label}
+    >
       {peers.map((peer, i) => (
         <Edge
           key={peer.peer}
@@ -48,14 +82,21 @@ export function MeshGraph(props: {
         <Node
           key={peer.peer}
           at={placeOf(i, peers.length)}
-          name={peer.name}
+          name={shortName(peer.name, isCrowd ? NAME.many : NAME.few)}
           kind={peer.standing === "banned" ? "banned" : peer.connected ? "near" : "away"}
           note={
-            peer.latencyMs === undefined ? "" : `${peer.latencyMs.toFixed(peer.latencyMs < 10 ? 1 : 0)} ms`
+            isCrowd || peer.latencyMs === undefined
+              ? ""
+              : `${peer.latencyMs.toFixed(peer.latencyMs < 10 ? 1 : 0)} ms`
           }
         />
       ))}
-      <Node at={CENTRE} name={props.self} kind="self" note={text.you} />
+      <Node at={CENTRE} name={shortName(props.self, NAME.few)} kind="self" note={text.you} />
+      {hidden > 0 && (
+        <text className="more" x={WIDTH - 8} y={HEIGHT - 10}>
+          {text.more(hidden)}
+        </text>
+      )}
     </svg>
   );
 }
@@ -105,7 +146,9 @@ function Edge({
   );
 }
 
-const GLYPHS = { self: "⌂", near: "", away: "·", banned: "✕" };
+const GLYPHS = { self: "", near: "", away: "·", banned: "✕" };
+/** The house of our sign. */
+const HOUSE = "M-13 0 0-11 13 0V12a1.500 1.500 0 0 1-1.500 1.500H-11.500A1.500 1.500 0 0 1-13 12ZM0 13.500V6";
 
 function Node(props: {
   readonly at: Place;
@@ -117,14 +160,18 @@ function Node(props: {
   return (
     <g className={`node ${kind}`} transform={`translate(${at.x} ${at.y})`}>
       <circle r={kind === "self" ? 30 : 24} />
-      <text className="initial" dy="0.36em">
-        {GLYPHS[kind] === "" ? name.slice(0, 1).toUpperCase() : GLYPHS[kind]}
-      </text>
+      {kind === "self" ? (
+        <path className="house" d={HOUSE} />
+      ) : (
+        <text className="initial" dy="0.36em">
+          {GLYPHS[kind] === "" ? name.slice(0, 1).toUpperCase() : GLYPHS[kind]}
+        </text>
+      )}
       <text className="label" y={kind === "self" ? 48 : 42}>
         {name}
       </text>
       <text className="note" y={kind === "self" ? 63 : 57}>
-        {kind === "away" ? text.away : note}
+        {kind === "away" ? text.away : kind === "banned" ? text.banned : note}
       </text>
     </g>
   );

@@ -3,6 +3,9 @@ import { text } from "../text/en.ts";
 
 const GLYPHS = { stored: "●", unproven: "◐", lost: "✕", repairing: "↻" } as const;
 
+/** Shards that have room for their hosts' names. */
+const FEW = 12;
+
 /** One cell a shard: colour, glyph and pattern say the same, so that none of them is needed. */
 export function ShardGrid({
   slab,
@@ -11,8 +14,9 @@ export function ShardGrid({
   readonly slab: SlabHealth;
   readonly nameOf: (host: string) => string;
 }) {
+  const isFew = slab.shards.length <= FEW;
   return (
-    <figure className="slab">
+    <figure className={isFew ? "slab few" : "slab"}>
       <ul className="shards">
         {slab.shards.map(({ host, state }, i) => (
           <li
@@ -24,7 +28,7 @@ export function ShardGrid({
             <span aria-hidden="true">{GLYPHS[state]}</span>
             <span className="hidden">{`${nameOf(host)} ${text.shardStates[state]}`}</span>
             <span className="host" aria-hidden="true">
-              {nameOf(host).slice(0, 2)}
+              {isFew ? nameOf(host) : nameOf(host).slice(0, 2)}
             </span>
           </li>
         ))}

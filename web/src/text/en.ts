@@ -25,6 +25,9 @@ export const text = {
   received: "Received",
   connected: "connected",
   away: "away",
+  banned: "shut out",
+  more: (count: number) => `and ${count} more, in the table`,
+  standings: { friend: "friend", stranger: "stranger", banned: "shut out" },
 
   chain: "Chain",
   noLedger: "This node runs without a ledger.",
@@ -54,7 +57,8 @@ export const text = {
   mined: "mined",
   paidTo: "paid",
   paidBy: "received",
-  inMempool: "in a moment",
+  inMempool: "waits for a block",
+  statuses: { conflicted: "replaced", gone: "no longer known" },
   confirmed: (count: number) => (count === 1 ? "1 block" : `${count} blocks`),
   sentOk: (txid: string) => `Paid. Transaction ${txid}`,
 
@@ -70,7 +74,7 @@ export const text = {
   download: "Download",
   remove: "Delete",
   removeSure: (name: string) => `Delete ${name}? Its hosts drop their shards.`,
-  health: "Shards",
+  keeps: (name: string, count: number) => `${name} keeps ${count === 1 ? "1 shard" : `${count} shards`}`,
   healthOf: (name: string) => `Where the shards of ${name} are`,
   inline: "Small enough to live in the log itself.",
   shardStates: { stored: "safe", unproven: "unproven", lost: "lost", repairing: "in repair" },

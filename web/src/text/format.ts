@@ -26,6 +26,7 @@ export function time(milliseconds: number): string {
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",
+    hourCycle: "h23",
   });
 }
 
