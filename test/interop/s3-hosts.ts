@@ -39,6 +39,9 @@ export async function storageHosts({ megabytes, seed, say }: HostsRun): Promise<
     await circle.killEight(say);
     await circle.repair(say);
     circle.checkMemory(say);
+  } catch (error) {
+    say(`the owner said last:\n${circle.lastWords}`);
+    throw error;
   } finally {
     await circle.close();
     await rm(folder, { recursive: true, force: true });
@@ -166,6 +169,11 @@ class Circle {
 
   #ownersMemory(): string {
     return `the owner's largest RSS so far ${Math.round(this.#owner.peakRss / 2 ** 20)} MiB`;
+  }
+
+  /** What the owner's process wrote, for a run that failed. */
+  get lastWords(): string {
+    return this.#owner.lines.join("\n");
   }
 
   async close(): Promise<void> {

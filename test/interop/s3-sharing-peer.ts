@@ -83,6 +83,7 @@ export class SharingPeer {
     const rails = new Map([["free", new FreeRail(() => true)] as const]);
     const link = new Link(child.pipe, serveRails(rails), { clock: systemClock, log: this.#log });
     void link.closed.then(() => child.kill("SIGKILL"));
+    void link.closed.then((why) => this.#log.info(`the link closed: ${why}`));
     void child.ended.then((how) => link.close(how));
     const outcome = await link.call("start", this.#start, AbortSignal.timeout(60_000));
     const reply = outcome.ok
