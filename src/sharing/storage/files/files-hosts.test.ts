@@ -145,9 +145,9 @@ test("slow hosts are replaced by spares at the upload, and hedged at the read", 
   const bytes = circle.random.fill(new Uint8Array(400_000));
   const began = performance.now();
   const object = await putBytes(files, bytes);
-  assert.equal(performance.now() - began < 5000, true);
+  assert.equal(performance.now() - began < 15_000, true);
   assert.deepEqual(await readAll(files.read(object)), bytes);
-  assert.equal(performance.now() - began < 6000, true);
+  assert.equal(performance.now() - began < 19_000, true);
   await circle.stop();
 });
 

@@ -117,6 +117,7 @@ export class Files implements FileStore {
     const open = this.#open;
     if (open === undefined) return;
     this.#open = undefined;
+    open.renter.client.stop();
     await open.upkeep.stop();
     await open.renter.stop();
     try {

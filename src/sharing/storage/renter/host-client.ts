@@ -6,10 +6,10 @@ import type { Clock } from "#base/lib/clock.ts";
 import type { Random } from "#base/lib/random.ts";
 import type { Deal, Deals, Step } from "#sharing/deals/deal.ts";
 import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
-import { accept, type MethodSpec, type Outcome } from "#sharing/mesh/protocol.ts";
+import { accept, type MethodSpec, type Outcome, refuse } from "#sharing/mesh/protocol.ts";
 import { CELL_BYTES, cellCountOf } from "../codec/scheme.ts";
 import { cellsLength, verifyAudit, verifyCells } from "../codec/shard-proof.ts";
-import { type ListedShard, MAX_CELLS_A_MESSAGE, MAX_ROOTS, storageProtocol } from "../messages.ts";
+import { type ListedShard, MAX_ROOTS, storageProtocol } from "../messages.ts";
 import type { HostBook } from "./host-book.ts";
 import type { RenterPolicy } from "./policy.ts";
 
@@ -33,8 +33,9 @@ export interface HostClientDependencies {
   readonly policy: RenterPolicy;
 }
 
-/** Messages of one upload that are under way at a time. */
+/** Messages of one upload that are under way at a time, and cells in each: every message is copied on its way. */
 const PIPELINE = 2;
+const UPLOAD_CELLS = 4;
 /** A peer that does not tell its heads within this does not hold up a restore. */
 const HEAD_TIMEOUT_MS = 10_000;
 
@@ -42,9 +43,15 @@ export class HostClient {
   readonly #d: HostClientDependencies;
   readonly #deals = new Map<PeerId, Deal>();
   readonly #opening = new Map<PeerId, Promise<Outcome<Deal>>>();
+  readonly #stopping = new AbortController();
 
   constructor(dependencies: HostClientDependencies) {
     this.#d = dependencies;
+  }
+
+  /** Gives up every request that is under way, and all that come. */
+  stop(): void {
+    this.#stopping.abort();
   }
 
   /**
@@ -172,7 +179,7 @@ export class HostClient {
 
   /** The head records that a peer holds of a key; undefined when it does not answer. No terms are needed. */
   async heads(peer: PeerId, headKey: Uint8Array): Promise<readonly Uint8Array[] | undefined> {
-    const options = { timeoutMs: HEAD_TIMEOUT_MS };
+    const options = { timeoutMs: HEAD_TIMEOUT_MS, signal: this.#stopping.signal };
     const outcome = await this.#d.mesh.call(
       peer,
       storageProtocol,
@@ -185,7 +192,7 @@ export class HostClient {
 
   /** Peers that told this one that they hold heads of a key. */
   async headHolders(peer: PeerId, headKey: Uint8Array): Promise<readonly PeerId[]> {
-    const options = { timeoutMs: HEAD_TIMEOUT_MS };
+    const options = { timeoutMs: HEAD_TIMEOUT_MS, signal: this.#stopping.signal };
     const outcome = await this.#d.mesh.call(
       peer,
       storageProtocol,
@@ -220,13 +227,9 @@ export class HostClient {
       const deal = await this.#deal(host);
       if (!deal.ok) return this.#failed(host, deal);
       const began = clock.monotonic();
-      const outcome = await mesh.call(
-        host,
-        storageProtocol,
-        method,
-        request,
-        signal === undefined ? {} : { signal },
-      );
+      const { signal: stopping } = this.#stopping;
+      const until = signal === undefined ? stopping : AbortSignal.any([signal, stopping]);
+      const outcome = await mesh.call(host, storageProtocol, method, request, { signal: until });
       if (outcome.ok) {
         book.noteSuccess(host, clock.monotonic() - began, bytes);
         return outcome;
@@ -254,7 +257,10 @@ export class HostClient {
     if (kept !== undefined && kept.terms.until > this.#d.clock.now() / 1000 + 60) return accept(kept);
     let opening = this.#opening.get(host);
     if (opening === undefined) {
-      opening = this.#d.deals.open(host, "storage", this.#d.policy.maxPrices);
+      // A disk that fails under the deals is met by the write that needs them, not by the process.
+      opening = this.#d.deals
+        .open(host, "storage", this.#d.policy.maxPrices)
+        .catch((error: unknown) => refuse("internal", `no deal could be kept: ${String(error)}`));
       this.#opening.set(host, opening);
       void opening.then((outcome) => {
         this.#opening.delete(host);
@@ -271,8 +277,7 @@ function missingRuns(have: Uint8Array, cells: number): { first: number; count: n
   for (let cell = 0; cell < cells; cell++) {
     if (((have[cell >> 3] ?? 0) >> (cell & 7)) & 1) continue;
     const last = runs.at(-1);
-    if (last !== undefined && last.first + last.count === cell && last.count < MAX_CELLS_A_MESSAGE)
-      last.count++;
+    if (last !== undefined && last.first + last.count === cell && last.count < UPLOAD_CELLS) last.count++;
     else runs.push({ first: cell, count: 1 });
   }
   return runs;

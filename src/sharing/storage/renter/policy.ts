@@ -34,7 +34,7 @@ export const DEFAULT_POLICY: RenterPolicy = {
   auditLeaves: 8,
   awaySeconds: 3600,
   deadSeconds: 24 * 3600,
-  slabBytes: 12 << 20,
+  slabBytes: 8 << 20,
   hedgeMs: 2000,
   garbageSeconds: 3600,
 };
