@@ -7,5 +7,7 @@ test("64 MiB at sixteen hosts outlives eight of its twelve, and is repaired", {
   timeout: 600_000,
 }, async (t) => {
   const seed = Number(process.env["FREEHOLD_SEED"] ?? Date.now() % 1_000_000);
-  await storageHosts({ megabytes: 64, seed, say: (line) => t.diagnostic(line) });
+  const say = (line: string) => t.diagnostic(line);
+  // What shares the machine with the suite delays the collector; the run by hand holds every process to 400 MB.
+  await storageHosts({ megabytes: 64, seed, maxRss: 640e6, say });
 });

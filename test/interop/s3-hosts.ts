@@ -15,8 +15,6 @@ import { granted, SharingPeer } from "./s3-sharing-peer.ts";
 
 const HOSTS = 16;
 const SCHEME = { needed: 4, total: 12 };
-/** Most that one process may take. */
-const MAX_RSS = 400 * 1024 * 1024;
 /** Quick enough for a test; what is repaired and when does not hang on it. */
 const FILES = { diversity: "strict", shards: SCHEME, auditEpoch: 2, awayAfter: 3, deadAfter: 6 } as const;
 const BUCKET = "big";
@@ -25,11 +23,13 @@ const KEY = "file.bin";
 export interface HostsRun {
   readonly megabytes: number;
   readonly seed: number;
+  /** Most that one process may take, bytes. */
+  readonly maxRss: number;
   readonly say: (line: string) => void;
 }
 
 /** @throws AssertionError where what was stored is not what comes back */
-export async function storageHosts({ megabytes, seed, say }: HostsRun): Promise<void> {
+export async function storageHosts({ megabytes, seed, maxRss, say }: HostsRun): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "freehold-hosts-"));
   const circle = new Circle(folder, new SeededRandom(seed));
   try {
@@ -38,7 +38,7 @@ export async function storageHosts({ megabytes, seed, say }: HostsRun): Promise<
     await circle.upload(megabytes, say);
     await circle.killEight(say);
     await circle.repair(say);
-    circle.checkMemory(say);
+    circle.checkMemory(maxRss, say);
   } catch (error) {
     say(`the owner said last:\n${circle.lastWords}`);
     throw error;
@@ -155,7 +155,7 @@ class Circle {
     await this.#fetchAndCompare();
   }
 
-  checkMemory(say: (line: string) => void): void {
+  checkMemory(maxRss: number, say: (line: string) => void): void {
     const peaks = [this.#owner, ...this.#hosts.values()].map((peer) => ({
       name: peer.name,
       rss: peer.peakRss,
@@ -164,7 +164,7 @@ class Circle {
     const owner = peaks[0]!;
     const text = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
     say(`largest RSS: owner ${text(owner.rss)}, of all ${most!.name} ${text(most!.rss)}`);
-    assert.ok(most!.rss > 0 && most!.rss <= MAX_RSS, `${most!.name} took ${text(most!.rss)}`);
+    assert.ok(most!.rss > 0 && most!.rss <= maxRss, `${most!.name} took ${text(most!.rss)}`);
   }
 
   #ownersMemory(): string {

@@ -4,5 +4,6 @@ import { storageHosts } from "../interop/s3-hosts.ts";
 
 export async function run([megabytes = "1024", seed = "1"]: string[]): Promise<void> {
   if (NO_S3_CLIENTS !== false) throw new Error(NO_S3_CLIENTS);
-  await storageHosts({ megabytes: Number(megabytes), seed: Number(seed), say: (line) => console.log(line) });
+  const say = (line: string) => console.log(line);
+  await storageHosts({ megabytes: Number(megabytes), seed: Number(seed), maxRss: 400e6, say });
 }
