@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { hex, toHex } from "#base/lib/bytes.ts";
+import { leafHash, leafHashes } from "#base/crypto/merkle-tree.ts";
+import { concatBytes, hex, toHex } from "#base/lib/bytes.ts";
+import { contentIdOf } from "#sharing/content/chunk-list.ts";
 import { encodeCbor } from "#sharing/mesh/cbor.ts";
 import { commitmentHolds, commitTo, receiptProof, traceTree } from "./core/commitment.ts";
 import { kernelFrameLength, writeKernelFrame } from "./core/kernel-frame.ts";
@@ -25,6 +27,14 @@ const TASK: TaskSpec = {
   limits: { memoryBytes: 16_777_216, outputBytes: 65_536, traceBytes: 0, milliseconds: 30_000 },
 };
 const PEER = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+
+test("contents are those of the page", () => {
+  const small = new TextEncoder().encode("freehold");
+  mustShow("a small content", contentIdOf({ length: 8, leaves: leafHash(small) }));
+  const large = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251);
+  const leaves = concatBytes(...leafHashes(large, 262_144));
+  mustShow("a content of two chunks", contentIdOf({ length: large.length, leaves }));
+});
 
 test("seed, task and id are those of the page", () => {
   mustShow("the seed", toHex(seedOf(7)));

@@ -45,7 +45,7 @@ export interface TaskSpec {
 export const TASK_MAXIMA = {
   codeBytes: 64 * 2 ** 20,
   inputs: 64,
-  inputBytes: 512 * 2 ** 20,
+  inputBytes: 256 * 2 ** 20,
   paramsBytes: 32 * 1024,
   memoryBytes: 2 ** 32,
   outputBytes: 256 * 2 ** 20,

@@ -25,6 +25,8 @@ import { readCommandOutput } from "../../core/wasm-job.ts";
 import { WasmPool } from "./wasm-pool.ts";
 
 const LIMITS: TaskLimits = { memoryBytes: 2 ** 24, outputBytes: 2 ** 20, traceBytes: 0, milliseconds: 5000 };
+/** These look at processes through /proc. */
+const NEEDS_PROC = process.platform === "linux" ? {} : { skip: "reads /proc, which is Linux's" };
 const NO_ARGS = encodeCbor([]);
 
 function newPool(t: TestContext, lanes = 1): WasmPool {
@@ -107,7 +109,7 @@ test("an endless loop is killed within a second of its limit", async (t) => {
   assert.equal(pool.processes.length, 0);
 });
 
-test("a module that wants 100 GB gets its limit and no more", async (t) => {
+test("a module that wants 100 GB gets its limit and no more", NEEDS_PROC, async (t) => {
   const pool = newPool(t);
   const outcome = failure(await pool.run(taskOf(memoryHog), never));
   // It ends with the number of pages it reached, growing by sixteen.
@@ -183,7 +185,7 @@ test("what waits for a lane can be cancelled, and the lane goes to the next", as
   assert.ok((await third).ok);
 });
 
-test("a child dies with its parent, even in the middle of an endless loop", async () => {
+test("a child dies with its parent, even in the middle of an endless loop", NEEDS_PROC, async () => {
   const script = fileURLToPath(new URL("orphan.ts", import.meta.url));
   const parent = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
   const pid = await new Promise<number>((resolve) => {
