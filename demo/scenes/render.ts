@@ -73,12 +73,17 @@ export async function render(
 async function tellOfCheat(erin: DemoPeer, cheat: DemoPeer, job: Job): Promise<void> {
   const peer = await cheat.sharing();
   const caught = job.tasks.flatMap(({ attempts }) => attempts).filter(({ provider }) => provider === peer);
-  if (caught.length === 0) throw new Error(`${cheat.name} was given no task`);
   if (job.tasks.some(({ provider }) => provider === peer)) throw new Error(`${cheat.name} was believed`);
   const receipts = await erin.api.get<readonly Receipt[]>("/receipts?service=compute&limit=500");
   const paid = receipts.filter((receipt) => receipt.peer === peer).length;
   if (paid > 0) throw new Error(`${cheat.name} got ${paid} receipts`);
-  say(
-    `  ${orange(`${cheat.name} was caught`)}: ${caught[0]?.outcome.replace(/^caught: /, "")}; no receipt, no more tasks`,
-  );
+  const [first] = caught;
+  if (first !== undefined) {
+    const reason = first.outcome.replace(/^caught: /, "");
+    return say(`  ${orange(`${cheat.name} was caught`)}: ${reason}; no receipt, no more tasks`);
+  }
+  // It was given tasks and brought none in time, so others did them.
+  const { funnel } = await cheat.api.get<{ funnel: Readonly<Record<string, number>> }>("/provider");
+  if ((funnel["seen"] ?? 0) === 0) throw new Error(`${cheat.name} was given no task`);
+  say(`  ${orange(`${cheat.name} was too late`)}: others did its tiles; no receipt`);
 }

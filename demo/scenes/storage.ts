@@ -65,7 +65,7 @@ export async function storeAndLose(
   say(
     `  ${status.objects} files, ${byteText(status.bytes)}, encrypted and cut into ${status.shards.stored + status.shards.unproven} shards in ${((Date.now() - started) / 1000).toFixed(1)} s`,
   );
-  say(`  ${dim("no host can read them; ${bob.name}'s 24 words and one friend bring everything back")}`);
+  say(`  ${dim(`no host can read them; ${bob.name}'s 24 words and one friend bring everything back`)}`);
 
   chapter(`${victim.name}'s machine dies`);
   await victim.kill();

@@ -2,7 +2,7 @@
  * The story of five peers through public commands and the API alone, with the peer that dies, the cheat and its way of
  * cheating drawn at random: FREEHOLD_STORY_SEED repeats a draw.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -41,6 +41,14 @@ test("five peers meet, pay, store and render; one dies, one cheats", async (t) =
     if (victim !== cheat) await victim.start();
     const helpers = [owner, ...others].filter((peer) => peer !== cheat);
     await render(artist, helpers, cheat, tampering);
+  } catch (error) {
+    // What the peers' logs say of it.
+    for (const peer of peers) {
+      const log = await readFile(join(peer.folder, "regtest", "debug.log"), "utf8");
+      const lines = log.split("\n").filter((line) => /sharing|error|warn/i.test(line));
+      t.diagnostic(`${peer.name}:\n${lines.slice(-15).join("\n")}`);
+    }
+    throw error;
   } finally {
     await Promise.all(peers.map((peer) => peer.stop()));
     await rm(parent, { recursive: true, force: true });
