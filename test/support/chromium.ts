@@ -16,7 +16,13 @@ export async function openChromium(): Promise<Browser> {
   if (CHROMIUM === undefined) throw new Error("Chromium is not installed");
   return await chromium.launch({
     executablePath: CHROMIUM,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      // Names of other people's pages, for the tests that have one.
+      "--host-resolver-rules=MAP *.test 127.0.0.1",
+    ],
   });
 }
 

@@ -155,6 +155,8 @@ test("the page comes without a credential, with a policy that lets in nothing fo
   assert.match(policy, /default-src 'none'/);
   assert.match(policy, /connect-src 'self' http:\/\/127\.0\.0\.1:9000;/);
   assert.doesNotMatch(policy, /unsafe/);
+  assert.equal(page.headers["cache-control"], "no-store");
+  assert.equal(page.headers["server-timing"], 'disk;desc="http://127.0.0.1:9000"');
   assert.equal((await ask("GET", "/../server.ts")).status, 403);
 });
 

@@ -107,11 +107,20 @@ export async function buildApi(
         route.config = { ...route.config, open: true };
         route.schema = { ...route.schema, hide: true };
       });
-      await page.register(fastifyStatic, { root: options.page!, index: ["index.html"], dotfiles: "deny" });
+      await page.register(fastifyStatic, {
+        ...{ root: options.page!, index: ["index.html"], dotfiles: "deny" as const, cacheControl: false },
+        // A browser that has the document does not take a new policy with "304 Not Modified".
+        setHeaders: (reply, path) => reply.header("cache-control", cachingOf(path)),
+      });
     });
   }
   await app.ready();
   return app;
+}
+
+/** Files below `assets` bear the hash of what they hold in their names; nothing else may be kept. */
+function cachingOf(path: string): string {
+  return path.includes("/assets/") ? "public, max-age=31536000, immutable" : "no-store";
 }
 
 /**

@@ -96,7 +96,11 @@ type Part = "status" | "blocks" | "peers" | "wallet" | "files" | "objects" | "jo
 
 /** How each part is asked for. What is switched off (no wallet, no sharing) leaves it empty. */
 const LOADERS: Readonly<Record<Part, () => Promise<Partial<NodeState>>>> = {
-  status: async () => ({ status: await api.get<NodeStatus>("/status") }),
+  status: async () => {
+    const status = await api.get<NodeStatus>("/status");
+    reachDisk(status.sharing.s3);
+    return { status };
+  },
   blocks: async () => ({ blocks: await api.get<BlockView[]>(`/blocks?count=${BLOCKS}`) }),
   peers: async () => ({ peers: await api.get<PeerView[]>("/peers") }),
   wallet: async () => ({
@@ -120,6 +124,20 @@ const LOADERS: Readonly<Record<Part, () => Promise<Partial<NodeState>>>> = {
   },
   receipts: async () => ({ receipts: await api.get<KeptReceipt[]>(`/receipts?limit=${RECEIPTS}`) }),
 };
+
+/** Where the page's policy lets it send files: the node says so beside the policy, which no script can read. */
+function diskOfPolicy(): string | undefined {
+  const [page] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  return page?.serverTiming.find(({ name }) => name === "disk")?.description;
+}
+
+/** The door of the disk opened, or moved, after the page came: its policy would keep files out, so it comes anew. */
+function reachDisk(door: string | undefined): void {
+  const known = diskOfPolicy();
+  if (door === undefined || door === known || sessionStorage.getItem("disk") === door) return;
+  sessionStorage.setItem("disk", door);
+  location.reload();
+}
 
 async function objectsOf(bucket: string | undefined): Promise<readonly FileEntry[]> {
   if (bucket === undefined) return [];

@@ -1,11 +1,11 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { api } from "../connection/api.ts";
 import { refresh, useNode } from "../connection/store.ts";
 import { MeshGraph } from "../pictures/mesh-graph.tsx";
 import { QrCode } from "../pictures/qr-code.tsx";
 import { text } from "../text/en.ts";
 import { bytes } from "../text/format.ts";
-import { ActionForm, Failure, Room, Scroll, useAction } from "./room.tsx";
+import { ActionForm, Drawer, Failure, Room, Scroll, useAction } from "./room.tsx";
 
 /** Who is around, and how much flows on each edge. */
 export function NetworkPanel() {
@@ -61,8 +61,10 @@ function PeerTable() {
 function Invite() {
   const [open, setOpen] = useState<"invite" | "join">();
   const [link, setLink] = useState<string>();
+  const joinButton = useRef<HTMLButtonElement>(null);
   const { busy, error, run } = useAction();
   function invite() {
+    if (open === "invite") return setOpen(undefined);
     run(async () => {
       const made = await api.post<{ link: string }>("/peers/invitations", { uses: 8, seconds: 86_400 });
       setLink(made.link);
@@ -73,16 +75,18 @@ function Invite() {
     run(async () => {
       await api.post("/peers", { link: String(fields.get("link")).trim() });
       setOpen(undefined);
+      joinButton.current?.focus();
       refresh("peers");
     });
   }
   return (
     <>
-      <button type="button" disabled={busy} onClick={invite}>
+      <button type="button" disabled={busy} aria-expanded={open === "invite"} onClick={invite}>
         {text.invite}
       </button>
       <button
         type="button"
+        ref={joinButton}
         className="quiet"
         aria-expanded={open === "join"}
         onClick={() => setOpen(open === "join" ? undefined : "join")}
@@ -90,7 +94,7 @@ function Invite() {
         {text.join}
       </button>
       {(open !== undefined || error !== undefined) && (
-        <div className="drawer">
+        <Drawer takesFocus={open === "invite"}>
           <Failure text={error} />
           {open === "invite" && link !== undefined && (
             <>
@@ -110,7 +114,7 @@ function Invite() {
               </button>
             </ActionForm>
           )}
-        </div>
+        </Drawer>
       )}
     </>
   );

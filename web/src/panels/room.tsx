@@ -1,4 +1,4 @@
-import { type FormEvent, type ReactNode, useId, useState } from "react";
+import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { Refused } from "../connection/api.ts";
 
 /** A part of the page: its title, something small beside it, and what it shows. */
@@ -60,6 +60,27 @@ export function ActionForm(props: {
     <form className="form" aria-label={props.label} onSubmit={submit}>
       {props.children}
     </form>
+  );
+}
+
+/**
+ * What opens below a button. With `takesFocus` the focus goes there: for what an action put in the place of the button
+ * that had it, so that the keyboard goes on from here and not from the top.
+ */
+export function Drawer(props: {
+  readonly takesFocus?: boolean;
+  readonly role?: "status";
+  readonly children: ReactNode;
+}) {
+  const { takesFocus = false, role, children } = props;
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (takesFocus) place.current?.focus();
+  }, [takesFocus]);
+  return (
+    <div className="drawer" ref={place} role={role} tabIndex={-1}>
+      {children}
+    </div>
   );
 }
 

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api } from "../connection/api.ts";
 import { refresh, useNode } from "../connection/store.ts";
 import type { PaymentView, QuoteView } from "../connection/views.ts";
@@ -6,7 +6,7 @@ import { QrCode } from "../pictures/qr-code.tsx";
 import { text } from "../text/en.ts";
 import { amount, short, time } from "../text/format.ts";
 import { Copyable } from "./network-panel.tsx";
-import { ActionForm, Failure, Room, useAction } from "./room.tsx";
+import { ActionForm, Drawer, Failure, Room, useAction } from "./room.tsx";
 
 /** What a card takes from a payment: a usual 1.5% and 25 cents, shown beside our fee. */
 const CARD_SHARE = 0.015;
@@ -15,6 +15,7 @@ const CARD_SHARE = 0.015;
 export function WalletPanel() {
   const { wallet, payments } = useNode();
   const [open, setOpen] = useState<"send" | "receive">();
+  const payButton = useRef<HTMLButtonElement>(null);
   if (wallet === undefined) {
     return (
       <Room name="money" title={text.money}>
@@ -25,6 +26,10 @@ export function WalletPanel() {
     );
   }
   const { trusted, untrustedPending, immature } = wallet.balance;
+  function close() {
+    setOpen(undefined);
+    payButton.current?.focus();
+  }
   const toggle = (what: "send" | "receive") => setOpen(open === what ? undefined : what);
   return (
     <Room
@@ -32,7 +37,12 @@ export function WalletPanel() {
       title={text.money}
       aside={
         <>
-          <button type="button" aria-expanded={open === "send"} onClick={() => toggle("send")}>
+          <button
+            type="button"
+            ref={payButton}
+            aria-expanded={open === "send"}
+            onClick={() => toggle("send")}
+          >
             {text.send}
           </button>
           <button
@@ -57,8 +67,8 @@ export function WalletPanel() {
           .filter(Boolean)
           .join(" · ")}
       </p>
-      {open === "send" && <Send done={() => setOpen(undefined)} />}
-      {open === "receive" && <Receive />}
+      {open === "send" && <Send done={close} />}
+      {open === "receive" && <Receive payments={payments} />}
       <Payments payments={payments} />
     </Room>
   );
@@ -89,16 +99,16 @@ function Send({ done }: { readonly done: () => void }) {
   }
   if (sent !== undefined) {
     return (
-      <div className="drawer" role="status">
+      <Drawer key="sent" role="status" takesFocus={true}>
         <p>{text.sentOk(short(sent))}</p>
         <button type="button" className="quiet" onClick={done}>
-          {text.back}
+          {text.close}
         </button>
-      </div>
+      </Drawer>
     );
   }
   return (
-    <div className="drawer">
+    <Drawer key={order === undefined ? "order" : "review"} takesFocus={order !== undefined}>
       <Failure text={error} />
       {order === undefined ? (
         <ActionForm label={text.send} onSubmit={review}>
@@ -140,32 +150,38 @@ function Send({ done }: { readonly done: () => void }) {
           </button>
         </>
       )}
-    </div>
+    </Drawer>
   );
 }
 
-function Receive() {
-  const [address, setAddress] = useState<string>();
-  const { busy, error, run } = useAction();
-  function ask() {
-    run(async () => setAddress((await api.post<{ address: string }>("/wallet/addresses")).address));
-  }
+/** One fresh address, the same until somebody paid to it: each opening would else use one up. */
+function Receive({ payments }: { readonly payments: readonly PaymentView[] }) {
+  const [address, setAddress] = useState(lastAddress);
+  const { error, run } = useAction();
+  const isUsed = payments.some(({ outputs }) => outputs.some((output) => output.address === address));
+  // biome-ignore lint/correctness/useExhaustiveDependencies: asked for once, and once more when it was used
+  useEffect(() => {
+    if (address !== undefined && !isUsed) return;
+    run(async () => {
+      lastAddress = (await api.post<{ address: string }>("/wallet/addresses")).address;
+      setAddress(lastAddress);
+    });
+  }, [isUsed]);
   return (
-    <div className="drawer">
+    <Drawer>
       <Failure text={error} />
-      {address === undefined ? (
-        <button type="button" disabled={busy} onClick={ask}>
-          {text.receive}
-        </button>
-      ) : (
+      {address !== undefined && (
         <>
+          <p>{text.addressHelp}</p>
           <QrCode value={`bitcoin:${address}`} label={address} />
           <Copyable value={address} />
         </>
       )}
-    </div>
+    </Drawer>
   );
 }
+
+let lastAddress: string | undefined;
 
 function standing({ status, confirmations }: PaymentView): string {
   if (status === "conflicted" || status === "gone") return text.statuses[status];

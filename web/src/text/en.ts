@@ -49,6 +49,8 @@ export const text = {
   review: "Review",
   confirmSend: "Pay now",
   back: "Back",
+  close: "Close",
+  addressHelp: "Whoever pays you sends to this address.",
   fee: "Fee",
   total: "Total",
   cardFee: "A card would take about",
