@@ -67,6 +67,7 @@ async function earnAndPay(renter: DemoPeer, miner: DemoPeer): Promise<void> {
   await miner.rpc("generatetoaddress", 2, await newAddress(renter));
   await miner.rpc("generatetoaddress", 101, await newAddress(miner));
   const to = await newAddress(miner);
+  await follows(renter, miner);
   const quote = await until(
     () =>
       renter.api.post<{ quote: string }>("/wallet/quote", { to, amount: 12_345_678 }).catch(() => undefined),
@@ -89,7 +90,11 @@ async function follows(peer: DemoPeer, leader: DemoPeer): Promise<void> {
     async () => ((await peer.rpc<string>("getbestblockhash")) === best ? true : undefined),
     `${peer.name} to follow the chain`,
     PATIENCE,
-  );
+  ).catch(async (error: Error) => {
+    const tips = await peer.rpc<unknown>("getchaintips");
+    const peers = await peer.rpc<unknown>("getpeerinfo");
+    throw new Error(`${error.message}: ${JSON.stringify({ best, tips, peers })}`);
+  });
 }
 
 test("24 words and one friend's address bring files, versions and coins back, though that friend tells old heads", async (t) => {
