@@ -5,7 +5,7 @@
 import { base64urlnopad } from "@scure/base";
 import { z } from "zod";
 import { sha256 } from "#base/crypto/sha256.ts";
-import { concatBytes, equalBytes, toHex } from "#base/lib/bytes.ts";
+import { concatBytes, toHex } from "#base/lib/bytes.ts";
 import { decodedOrUndefined } from "#base/lib/decode-error.ts";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { type SigningKey, verifySignature } from "./identity.ts";
@@ -141,9 +141,4 @@ function openInvitation(text: string): Invitation | undefined {
   const signed = signedSchema.safeParse(decodedOrUndefined(() => decodeCbor(bytes)));
   if (!signed.success) return undefined;
   return openStatement(signed.data, "invitation/1", invitationSchema, (value) => value.founder);
-}
-
-/** Whether two circles are one. */
-export function sameCircle(a: Circle, b: Circle): boolean {
-  return equalBytes(a.founder, b.founder) && equalBytes(a.nonce, b.nonce);
 }

@@ -51,6 +51,22 @@ test("an invitation lets in as many accounts as it says, each once, until it exp
   assert.ok(!outcome.ok && outcome.refusal.code === "expired");
 });
 
+test("who was forgotten does not come back with the invitation it once took up, nor with another", async () => {
+  const circles = await open(new FaultWorld(), key());
+  const first = await circles.invite(place, 2, 60);
+  const account = accountIdOf(key().publicKey);
+  assert.ok((await circles.admit(first, first.secret, account)).ok);
+  await circles.forget(account);
+  const second = await circles.invite(place, 2, 60);
+  for (const { founder, nonce, secret } of [first, second]) {
+    const outcome = await circles.admit({ founder, nonce }, secret, account);
+    assert.ok(!outcome.ok && outcome.refusal.code === "not-allowed");
+  }
+  assert.equal(circles.isFriend(account), false);
+  await circles.befriend(account);
+  assert.ok((await circles.admit(first, first.secret, account)).ok);
+});
+
 test("who was let in stays so through a power cut", async () => {
   const founder = key();
   const account = accountIdOf(key().publicKey);

@@ -214,6 +214,9 @@ export class Circles {
     const now = unixTime(this.#clock);
     const invitation = this.#invitations.find((one) => one.circle === id && toHex(one.secretHash) === hash);
     if (invitation === undefined) return refuse("not-found", "no such invitation");
+    // Who was forgotten still has the secret: only a new word of ours lets them in again.
+    if (this.#forgotten.has(account))
+      return refuse("not-allowed", "this account is not trusted here any more");
     const held = this.#circles.get(id)!;
     if (!invitation.usedBy.includes(account)) {
       if (invitation.expires <= now) return refuse("expired", "the invitation has expired");
@@ -229,7 +232,6 @@ export class Circles {
       const member = Uint8Array.from(Buffer.from(account, "hex"));
       this.#note(certifyMember(this.#account, held.nonce, member, now));
     }
-    this.#forgotten.delete(account);
     await this.#save();
     return accept(held.members.get(account)!);
   }

@@ -8,6 +8,9 @@ import type { Clock } from "#base/lib/clock.ts";
 
 /** A frame begun must be whole, and written bytes must move, within this time. */
 const STALL_MS = 60_000;
+/** Shorter pieces are gathered: one by one, each would take more memory around it than it has bytes. */
+const SMALL_PIECE = 1024;
+const GATHERED = 16 * 1024;
 
 export interface FrameStreamHandlers {
   /** One frame without its length; a view that is the receiver's to keep. */
@@ -124,13 +127,38 @@ export class FrameStream {
     if (this.#ended) return;
     let received = 0;
     for (const chunk of data instanceof Uint8Array ? [data] : data) {
-      this.#chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+      this.#keep(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
       received += chunk.byteLength;
     }
     this.#buffered += received;
     this.#handlers.onTraffic(0, received);
     this.#parse();
   }
+
+  /** Puts a piece to what is buffered. A gathering piece grows into room behind it that nobody else sees. */
+  #keep(chunk: Uint8Array): void {
+    const last = this.#chunks.at(-1);
+    const isSmall = chunk.length < SMALL_PIECE;
+    if (isSmall && last !== undefined && last.buffer === this.#gathering) {
+      const end = last.byteOffset + last.length;
+      if (end + chunk.length <= GATHERED) {
+        new Uint8Array(last.buffer).set(chunk, end);
+        this.#chunks[this.#chunks.length - 1] = new Uint8Array(
+          last.buffer,
+          last.byteOffset,
+          last.length + chunk.length,
+        );
+        return;
+      }
+    }
+    if (isSmall && last !== undefined) {
+      const room = new Uint8Array(GATHERED);
+      room.set(chunk);
+      this.#gathering = room.buffer;
+      this.#chunks.push(room.subarray(0, chunk.length));
+    } else this.#chunks.push(chunk);
+  }
+  #gathering: ArrayBufferLike | undefined;
 
   #parse(): void {
     if (this.#parsing) return;

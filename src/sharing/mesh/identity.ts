@@ -4,7 +4,7 @@
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { base58 } from "@scure/base";
-import { concatBytes, fromHex, hex, toHex } from "#base/lib/bytes.ts";
+import { concatBytes, hex, toHex } from "#base/lib/bytes.ts";
 import type { AccountId, PeerId } from "./mesh.ts";
 
 /** A secret that signs. The seed itself stays inside. */
@@ -70,10 +70,4 @@ export function publicKeyOfPeer(peer: PeerId): Uint8Array | undefined {
 
 export function accountIdOf(publicKey: Uint8Array): AccountId {
   return toHex(publicKey);
-}
-
-/** The account's public key; `undefined` when the id is not 32 bytes of hex. */
-export function publicKeyOfAccount(account: AccountId): Uint8Array | undefined {
-  const bytes = fromHex(account);
-  return bytes?.length === 32 ? bytes : undefined;
 }

@@ -84,6 +84,8 @@ const MAX_REDIAL_MS = 120_000;
 const MAX_CONNECTIONS = 300;
 /** Open connections from one IP address that is not this machine. */
 const MAX_PER_IP = 32;
+/** Connected strangers: the other places are for friends. */
+const MAX_STRANGERS = 200;
 
 export class Libp2pMesh implements Mesh {
   readonly self: PeerId;
@@ -458,7 +460,8 @@ export class Libp2pMesh implements Mesh {
     if (was) this.#emit("disconnected", peer, reason);
     if (this.#closed) return;
     if (link.standing === "friend") this.#want(link);
-    else if (this.#book.get(peer) === undefined) this.#links.delete(peer);
+    // An identity costs nothing: what is worth knowing of a stranger is in the book, which is bounded.
+    else if (link.connecting === undefined) this.#links.delete(peer);
   }
 
   async #disconnect(link: PeerLink, reason: string): Promise<void> {
@@ -580,19 +583,37 @@ export class Libp2pMesh implements Mesh {
 
   #becomeReady(link: PeerLink): void {
     if (link.connections.size === 0 || link.ready) return;
+    link.standing = this.#standingOf(link.peer, link.account);
+    if (link.standing === "stranger" && this.#connectedStrangers() >= MAX_STRANGERS) {
+      void this.#disconnect(link, "too many strangers are connected");
+      return;
+    }
     link.failures = 0;
     link.missedPings = 0;
-    link.standing = this.#standingOf(link.peer, link.account);
     link.setReady(true);
     this.#emit("connected", link.peer);
     void this.#ping(link, 3);
-    if (link.standing === "friend") void this.#introductions.meet(link.peer);
+    if (link.standing === "friend") this.#meet(link);
+  }
+
+  /** A disk that fails while members are noted is no reason for the process to end. */
+  #meet(link: PeerLink): void {
+    this.#introductions.meet(link.peer).catch((error: unknown) => {
+      if (!this.#closed) this.#logger.error(`mesh: ${textOf(error)}`);
+    });
+  }
+
+  #connectedStrangers(): number {
+    let strangers = 0;
+    for (const { ready, standing } of this.#links.values()) if (ready && standing === "stranger") strangers++;
+    return strangers;
   }
 
   #serveMesh(): void {
     this.serve(MESH_PROTOCOL, {
       hello: async (hello, { peer }) => {
         const link = this.#link(peer);
+        if (!link.hellos.take()) return refuse("limit", "too many hellos");
         const problem = await this.#takeHello(link, hello);
         if (problem !== undefined) return refuse("not-allowed", problem);
         // The reply leaves first: what we ask next then finds the other side ready.
@@ -620,7 +641,7 @@ export class Libp2pMesh implements Mesh {
       if (standing === link.standing) continue;
       link.standing = standing;
       if (link.ready) this.#emit("changed", link.peer);
-      if (link.ready && standing === "friend") void this.#introductions.meet(link.peer);
+      if (link.ready && standing === "friend") this.#meet(link);
     }
   }
 

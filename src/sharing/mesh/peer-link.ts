@@ -10,6 +10,8 @@ import type { ServePipe } from "./serve-pipe.ts";
 const REQUESTS = { perSecond: 5000, burst: 10_000 };
 /** Streams a minute that one peer may open; more is a flood. */
 const STREAMS = { perSecond: 2, burst: 120 };
+/** Hellos a second of one peer, and at once: each costs as many signatures to check as it shows certificates. */
+const HELLOS = { perSecond: 0.2, burst: 8 };
 /** Round trips whose median counts. */
 const ROUND_TRIPS = 9;
 
@@ -30,6 +32,7 @@ export class PeerLink {
   bytesReceived = 0;
   readonly requests: RateLimit;
   readonly streams: RateLimit;
+  readonly hellos: RateLimit;
   /** Streams of ours, by protocol. */
   readonly asking = new Map<string, Promise<RequestPipe>>();
   readonly serving = new Set<ServePipe>();
@@ -47,6 +50,7 @@ export class PeerLink {
     this.peer = peer;
     this.requests = new RateLimit(REQUESTS, dependencies);
     this.streams = new RateLimit(STREAMS, dependencies);
+    this.hellos = new RateLimit(HELLOS, dependencies);
   }
 
   /** Moving median of round trips, milliseconds. */

@@ -71,8 +71,10 @@ export class ServePipe {
       this.#fault(error.message, 50);
       return;
     }
+    this.#dependencies.rate.spend();
     if (asked.kind === "cancel") {
       this.#underWay.get(asked.id)?.abort();
+      this.#throttle();
       return;
     }
     if (asked.id <= this.#lastId) {
@@ -81,7 +83,6 @@ export class ServePipe {
       return;
     }
     this.#lastId = asked.id;
-    this.#dependencies.rate.spend();
     void this.#answer(asked.id, asked.method, asked.body, bytes.length);
     this.#throttle();
   }
