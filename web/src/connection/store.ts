@@ -14,6 +14,7 @@ import type {
   PageEvent,
   PaymentView,
   PeerView,
+  SlabHealth,
   WalletView,
 } from "./views.ts";
 
@@ -45,6 +46,8 @@ export interface NodeState {
   readonly objects: readonly FileEntry[];
   /** Grows when a shard changed its state. */
   readonly healthVersion: number;
+  /** Slabs in repair, held long enough to be seen, as a repair may take a moment only. */
+  readonly repairs: ReadonlyMap<string, SlabHealth>;
   readonly jobs: readonly JobView[];
   readonly receipts: readonly KeptReceipt[];
   readonly cheats: readonly Cheat[];
@@ -54,6 +57,8 @@ const BLOCKS = 12;
 const RECEIPTS = 50;
 /** Milliseconds that a part waits before it is asked for again, so that a burst of events is one question. */
 const SETTLE = 400;
+/** Milliseconds for which a repair stays on the screen. */
+const SEEN = 1500;
 /** Milliseconds until the node is asked again after it refused the stream of events. */
 const RETRY = 1000;
 
@@ -70,6 +75,7 @@ const EMPTY: NodeState = {
   bucket: undefined,
   objects: [],
   healthVersion: 0,
+  repairs: new Map(),
   jobs: [],
   receipts: [],
   cheats: [],
@@ -92,7 +98,7 @@ export function useNode(): NodeState {
   );
 }
 
-type Part = "status" | "blocks" | "peers" | "wallet" | "files" | "objects" | "jobs" | "receipts";
+type Part = "status" | "blocks" | "peers" | "wallet" | "files" | "health" | "objects" | "jobs" | "receipts";
 
 /** How each part is asked for. What is switched off (no wallet, no sharing) leaves it empty. */
 const LOADERS: Readonly<Record<Part, () => Promise<Partial<NodeState>>>> = {
@@ -113,6 +119,7 @@ const LOADERS: Readonly<Record<Part, () => Promise<Partial<NodeState>>>> = {
     const bucket = buckets.includes(state.bucket ?? "") ? state.bucket : buckets[0];
     return { files, buckets, bucket, objects: await objectsOf(bucket) };
   },
+  health: async () => ({ healthVersion: state.healthVersion + 1 }),
   objects: async () => ({ objects: await objectsOf(state.bucket) }),
   jobs: async () => {
     const jobs = [...(await api.get<JobView[]>("/jobs"))].sort((a, b) => b.created - a.created);
@@ -161,11 +168,23 @@ export function refresh(...parts: readonly Part[]): void {
   }
 }
 
+const loading = new Set<Part>();
+const again = new Set<Part>();
+
+/** One question a part at a time, so that no older answer comes after a newer one. */
 async function load(part: Part): Promise<void> {
+  if (loading.has(part)) {
+    again.add(part);
+    return;
+  }
+  loading.add(part);
   try {
     change(await LOADERS[part]());
   } catch (error) {
     if (error instanceof Refused && error.status === 401) lockOut();
+  } finally {
+    loading.delete(part);
+    if (again.delete(part)) void load(part);
   }
 }
 
@@ -230,13 +249,16 @@ const HANDLERS: Handlers = {
   mempool: () => refresh("status"),
   wallet: () => refresh("wallet"),
   sharing: () => refresh("status", "peers", "files", "jobs", "receipts"),
-  peer: ({ view }) => change({ peers: [...state.peers.filter(({ peer }) => peer !== view.peer), view] }),
+  peer: ({ view }) => {
+    change({ peers: [...state.peers.filter(({ peer }) => peer !== view.peer), view] });
+    refresh("files", "health");
+  },
   traffic: ({ edges }) => change({ traffic: new Map(edges.map(({ peer, ...bytes }) => [peer, bytes])) }),
   receipt: ({ receipt }) => addReceipt(receipt),
   object: () => refresh("files"),
-  slab: () => {
-    change({ healthVersion: state.healthVersion + 1 });
-    refresh("files");
+  slab: ({ health }) => {
+    if (health.shards.some((shard) => shard.state === "repairing")) holdRepair(health);
+    refresh("files", "health");
   },
   job: ({ job }) => putJob(job),
   task: ({ job, task }) => putTask(job, task),
@@ -251,7 +273,19 @@ function apply<T extends PageEvent["type"]>(event: PageEvent & { readonly type: 
   handler?.(event);
 }
 
+function holdRepair(health: SlabHealth): void {
+  change({ repairs: new Map(state.repairs).set(health.slab, health) });
+  window.setTimeout(() => {
+    if (state.repairs.get(health.slab) !== health) return;
+    const repairs = new Map(state.repairs);
+    repairs.delete(health.slab);
+    change({ repairs });
+  }, SEEN);
+}
+
 function addReceipt(receipt: KeptReceipt): void {
+  // An audit that held is a proof for shards that had none.
+  if (receipt.service === "storage") refresh("files", "health");
   const isSame = (other: KeptReceipt) => other.deal === receipt.deal && other.sequence === receipt.sequence;
   change({ receipts: [receipt, ...state.receipts.filter((other) => !isSame(other))].slice(0, RECEIPTS) });
 }
