@@ -193,7 +193,7 @@ test("a child dies with its parent, even in the middle of an endless loop", NEED
   });
   assert.ok(isAlive(pid));
   parent.kill("SIGKILL");
-  const deadline = performance.now() + 5000;
+  const deadline = performance.now() + 30_000;
   while (isAlive(pid) && performance.now() < deadline)
     await new Promise((resolve) => setTimeout(resolve, 20));
   assert.ok(!isAlive(pid), "the child outlived its parent");
