@@ -125,6 +125,8 @@ export class JobFolder {
   readonly #journal: OpenFile;
   #end: number;
   #writing: Promise<void> = Promise.resolve();
+  /** The last that was asked of each file. */
+  readonly #turns = new Map<string, Promise<unknown>>();
 
   private constructor(
     disk: Disk,
@@ -165,9 +167,9 @@ export class JobFolder {
     return next;
   }
 
-  /** Writes a file of the job, whole or not at all. */
+  /** Writes a file of the job, whole or not at all; after what was asked of it before. */
   write(name: string, bytes: Uint8Array): Promise<void> {
-    return writeAtomically(this.#disk.files, join(this.path, name), bytes);
+    return this.#inTurn(name, () => writeAtomically(this.#disk.files, join(this.path, name), bytes));
   }
 
   /** Writes a file that is only for those who watch: whole, but lost in a power cut. */
@@ -180,7 +182,19 @@ export class JobFolder {
   }
 
   read(name: string): Promise<Uint8Array | undefined> {
-    return readIfThere(this.#disk.files, join(this.path, name));
+    return this.#inTurn(name, () => readIfThere(this.#disk.files, join(this.path, name)));
+  }
+
+  /** A result may be written by who brought it while a check that agrees writes it too: one after the other. */
+  #inTurn<T>(name: string, action: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(name) ?? Promise.resolve()).then(action);
+    const over: Promise<unknown> = turn
+      .catch(() => {})
+      .then(() => {
+        if (this.#turns.get(name) === over) this.#turns.delete(name);
+      });
+    this.#turns.set(name, over);
+    return turn;
   }
 
   remove(name: string): Promise<void> {
