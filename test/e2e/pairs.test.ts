@@ -13,11 +13,11 @@ import { smallGlb } from "../support/render-scenes.ts";
 import {
   befriend,
   lendDisks,
-  openPeers,
   PATIENCE,
   randomBytes,
   s3Done,
   seesFriends,
+  withPeers,
 } from "./words-restore-world.ts";
 
 const NAMES = ["Alice", "Bob", "Carol"];
@@ -82,38 +82,40 @@ async function picture(peer: DemoPeer): Promise<{ job: Job; bytes: Uint8Array }>
   return { job, bytes: await readFile(join(job.outputs!, "picture.png")) };
 }
 
-test("three pairs are host, renter, provider and requester at once: all jobs complete, all files are equal", async (t) => {
-  const folder = await openPeers(t);
-  const peers = await Promise.all(NAMES.map((name) => folder.peer(name, "-auditepoch=5")));
-  await befriend(peers);
-  await lendDisks(peers);
-  for (const peer of peers) await peer.api.post("/provider/start", {});
-  for (const peer of peers) await seesFriends(peer, peers.length - 1, "storage");
-  for (const peer of peers) await seesFriends(peer, peers.length - 1, "compute");
-  const started = performance.now();
-  const pictures = await Promise.all(
-    peers.map(async (peer, i) => {
-      const random = new SeededRandom(100 + i);
-      const [, ran, rendered] = await Promise.all([
-        files(peer, random),
-        module(peer, new SeededRandom(200 + i)),
-        picture(peer),
-      ]);
-      return { name: peer.name, jobs: [ran, rendered.job], bytes: rendered.bytes };
-    }),
-  );
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  for (const { bytes } of pictures) assert.deepEqual(bytes, pictures[0]!.bytes);
-  const tasks = pictures.flatMap(({ name, jobs }) =>
-    jobs.flatMap((job) => job.tasks.map((task) => ({ own: task.providerName === name, state: task.state }))),
-  );
-  assert.ok(tasks.every(({ state }) => state === "verified"));
-  for (const peer of peers) {
-    const hosted = await peer.api.get<{ sharing: { host: { shards: number } } }>("/status");
-    assert.ok(hosted.sharing.host.shards > 0, `${peer.name} hosts nothing`);
-  }
-  t.diagnostic(
-    `${tasks.length} tasks (${tasks.filter(({ own }) => !own).length} on others' machines), ` +
-      `${NAMES.length * SIZES.length} files, in ${seconds} s`,
-  );
-});
+test("three pairs are host, renter, provider and requester at once: all jobs complete, all files are equal", (t) =>
+  withPeers(t, async (folder) => {
+    const peers = await Promise.all(NAMES.map((name) => folder.peer(name, "-auditepoch=5")));
+    await befriend(peers);
+    await lendDisks(peers);
+    for (const peer of peers) await peer.api.post("/provider/start", {});
+    for (const peer of peers) await seesFriends(peer, peers.length - 1, "storage");
+    for (const peer of peers) await seesFriends(peer, peers.length - 1, "compute");
+    const started = performance.now();
+    const pictures = await Promise.all(
+      peers.map(async (peer, i) => {
+        const random = new SeededRandom(100 + i);
+        const [, ran, rendered] = await Promise.all([
+          files(peer, random),
+          module(peer, new SeededRandom(200 + i)),
+          picture(peer),
+        ]);
+        return { name: peer.name, jobs: [ran, rendered.job], bytes: rendered.bytes };
+      }),
+    );
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    for (const { bytes } of pictures) assert.deepEqual(bytes, pictures[0]!.bytes);
+    const tasks = pictures.flatMap(({ name, jobs }) =>
+      jobs.flatMap((job) =>
+        job.tasks.map((task) => ({ own: task.providerName === name, state: task.state })),
+      ),
+    );
+    assert.ok(tasks.every(({ state }) => state === "verified"));
+    for (const peer of peers) {
+      const hosted = await peer.api.get<{ sharing: { host: { shards: number } } }>("/status");
+      assert.ok(hosted.sharing.host.shards > 0, `${peer.name} hosts nothing`);
+    }
+    t.diagnostic(
+      `${tasks.length} tasks (${tasks.filter(({ own }) => !own).length} on others' machines), ` +
+        `${NAMES.length * SIZES.length} files, in ${seconds} s`,
+    );
+  }));

@@ -15,15 +15,17 @@ export const PATIENCE = 180;
 /** Space that each host lends. */
 const HOST_BYTES = 512 * 2 ** 20;
 
-/** A folder for all peers; they are killed and it is removed when the test ends. A failed one tells what they said. */
-export async function openPeers(t: TestContext): Promise<PeerFolder> {
-  const parent = await mkdtemp(join(tmpdir(), "freehold-restore-"));
-  const folder = new PeerFolder(parent);
-  t.after(async () => {
-    if (!t.passed) for (const line of await folder.lastWords()) t.diagnostic(line);
+/** Hands over a folder for peers, which are killed and it removed at the end. A failure tells what they said last. */
+export async function withPeers(t: TestContext, story: (folder: PeerFolder) => Promise<void>): Promise<void> {
+  const folder = new PeerFolder(await mkdtemp(join(tmpdir(), "freehold-restore-")));
+  try {
+    await story(folder);
+  } catch (error) {
+    for (const line of await folder.lastWords()) t.diagnostic(line);
+    throw error;
+  } finally {
     await folder.close();
-  });
-  return folder;
+  }
 }
 
 export class PeerFolder {

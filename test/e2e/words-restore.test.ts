@@ -18,7 +18,6 @@ import {
   everything,
   lendDisks,
   listed,
-  openPeers,
   PATIENCE,
   type PeerFolder,
   randomBytes,
@@ -26,6 +25,7 @@ import {
   s3,
   s3Done,
   seesFriends,
+  withPeers,
   wordsOf,
   writeFiles,
 } from "./words-restore-world.ts";
@@ -97,128 +97,128 @@ async function follows(peer: DemoPeer, leader: DemoPeer): Promise<void> {
   });
 }
 
-test("24 words and one friend's address bring files, versions and coins back, though that friend tells old heads", async (t) => {
-  const random = new SeededRandom(11);
-  const folder = await openPeers(t);
-  const renter = await folder.peer("Renter", ...QUICK);
-  const stale = await folder.peer("Stale", ...QUICK, STALE_HOST);
-  const hosts = [await folder.peer("Carol", ...QUICK), await folder.peer("Dave", ...QUICK)];
-  // The renter founded the circle: with it goes who vouched for all others.
-  await befriend([renter, stale, ...hosts]);
-  await lendDisks([stale, ...hosts]);
-  await seesFriends(renter, 3, "storage");
-  await earnAndPay(renter, hosts[0]!);
-  const words = await wordsOf(renter);
-  await writeFiles(renter, random);
-  const files = await everything(renter);
-  const coins = await coinsOf(renter);
-  assert.equal(files.versions.length, 10);
-  const last = await s3(renter, "PUT", "/kept/letter", { body: "the last word" });
-  assert.equal(last.status, 200);
-  const acknowledged = performance.now();
-  const version = last.headers["x-amz-version-id"] as string;
-  await sleep(1000 - (performance.now() - acknowledged));
-  await burn(renter);
+test("24 words and one friend's address bring files, versions and coins back, though that friend tells old heads", (t) =>
+  withPeers(t, async (folder) => {
+    const random = new SeededRandom(11);
+    const renter = await folder.peer("Renter", ...QUICK);
+    const stale = await folder.peer("Stale", ...QUICK, STALE_HOST);
+    const hosts = [await folder.peer("Carol", ...QUICK), await folder.peer("Dave", ...QUICK)];
+    // The renter founded the circle: with it goes who vouched for all others.
+    await befriend([renter, stale, ...hosts]);
+    await lendDisks([stale, ...hosts]);
+    await seesFriends(renter, 3, "storage");
+    await earnAndPay(renter, hosts[0]!);
+    const words = await wordsOf(renter);
+    await writeFiles(renter, random);
+    const files = await everything(renter);
+    const coins = await coinsOf(renter);
+    assert.equal(files.versions.length, 10);
+    const last = await s3(renter, "PUT", "/kept/letter", { body: "the last word" });
+    assert.equal(last.status, 200);
+    const acknowledged = performance.now();
+    const version = last.headers["x-amz-version-id"] as string;
+    await sleep(1000 - (performance.now() - acknowledged));
+    await burn(renter);
 
-  const started = performance.now();
-  const back = await restoreOn(folder, "Phoenix", words, await addressOf(stale));
-  await seesFriends(back, 3, "storage");
-  await until(
-    async () => {
-      const newest = await s3(back, "GET", "/kept/letter");
-      return newest.text === "the last word" ? true : undefined;
-    },
-    "the last word",
-    PATIENCE,
-  );
-  const { text } = await s3Done(back, "GET", `/kept/letter?versionId=${version}`);
-  assert.equal(text, "the last word");
-  t.diagnostic(`the newest file is back ${seconds(started)} s after the empty machine started`);
-  await s3Done(back, "DELETE", `/kept/letter?versionId=${version}`);
-  await becomes(back, files);
-  await follows(back, hosts[0]!);
-  await until(
-    async () => {
-      try {
-        assert.deepEqual(await coinsOf(back), coins);
-        return true;
-      } catch {
-        return undefined;
+    const started = performance.now();
+    const back = await restoreOn(folder, "Phoenix", words, await addressOf(stale));
+    await seesFriends(back, 3, "storage");
+    await until(
+      async () => {
+        const newest = await s3(back, "GET", "/kept/letter");
+        return newest.text === "the last word" ? true : undefined;
+      },
+      "the last word",
+      PATIENCE,
+    );
+    const { text } = await s3Done(back, "GET", `/kept/letter?versionId=${version}`);
+    assert.equal(text, "the last word");
+    t.diagnostic(`the newest file is back ${seconds(started)} s after the empty machine started`);
+    await s3Done(back, "DELETE", `/kept/letter?versionId=${version}`);
+    await becomes(back, files);
+    await follows(back, hosts[0]!);
+    await until(
+      async () => {
+        try {
+          assert.deepEqual(await coinsOf(back), coins);
+          return true;
+        } catch {
+          return undefined;
+        }
+      },
+      "the coins",
+      PATIENCE,
+    ).catch(async () => assert.deepEqual(await coinsOf(back), coins));
+    t.diagnostic(
+      `${files.buckets.length} buckets, ${files.versions.length} versions, all bytes and coins after ${seconds(started)} s`,
+    );
+    // It is whole again: it writes, and who vouches for members is there too.
+    await s3Done(back, "PUT", "/plain/after", { body: randomBytes(random, 100_000) });
+    await hosts[0]!.kill();
+    const { bytes } = await s3Done(back, "GET", "/plain/film.bin");
+    assert.equal(bytes.length, (9 << 20) + 12_345);
+  }));
+
+test("two machines write under the same words: the restore has what both wrote, and all agree", (t) =>
+  withPeers(t, async (folder) => {
+    const random = new SeededRandom(12);
+    const hosts = [await folder.peer("Alice", ...QUICK), await folder.peer("Carol", ...QUICK)];
+    const one = await folder.peer("One", ...QUICK);
+    await befriend([...hosts, one]);
+    await lendDisks(hosts);
+    await seesFriends(one, 2, "storage");
+    const words = await wordsOf(one);
+    await s3Done(one, "PUT", "/box");
+    await s3Done(one, "PUT", "/box?versioning", {
+      body: "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+    });
+    await s3Done(one, "PUT", "/flat");
+    const two = await restoreOn(folder, "Two", words, await addressOf(hosts[1]!));
+    await seesFriends(two, 2, "storage");
+    await until(
+      async () => (JSON.stringify(await listed(two)).includes("flat") ? true : undefined),
+      "the buckets",
+      PATIENCE,
+    );
+    const acknowledged: string[] = [];
+    const write = async (peer: DemoPeer): Promise<void> => {
+      for (let i = 0; i < 4; i++) {
+        await s3Done(peer, "PUT", `/flat/${peer.name}-${i}`, { body: randomBytes(random, 1 + i * 30_000) });
+        await s3Done(peer, "PUT", "/flat/both", { body: `${peer.name} ${i}` });
+        const { headers } = await s3Done(peer, "PUT", "/box/both", { body: `${peer.name} ${i}` });
+        acknowledged.push(`box/both ${headers["x-amz-version-id"]}`);
+        acknowledged.push(`flat/${peer.name}-${i} null`);
       }
-    },
-    "the coins",
-    PATIENCE,
-  ).catch(async () => assert.deepEqual(await coinsOf(back), coins));
-  t.diagnostic(
-    `${files.buckets.length} buckets, ${files.versions.length} versions, all bytes and coins after ${seconds(started)} s`,
-  );
-  // It is whole again: it writes, and who vouches for members is there too.
-  await s3Done(back, "PUT", "/plain/after", { body: randomBytes(random, 100_000) });
-  await hosts[0]!.kill();
-  const { bytes } = await s3Done(back, "GET", "/plain/film.bin");
-  assert.equal(bytes.length, (9 << 20) + 12_345);
-});
+      await s3Done(peer, "DELETE", `/flat/${peer.name}-1`);
+      acknowledged.splice(acknowledged.indexOf(`flat/${peer.name}-1 null`), 1);
+    };
+    await Promise.all([write(one), write(two)]);
+    await sleep(1000);
+    await Promise.all([burn(one), burn(two)]);
 
-test("two machines write under the same words: the restore has what both wrote, and all agree", async (t) => {
-  const random = new SeededRandom(12);
-  const folder = await openPeers(t);
-  const hosts = [await folder.peer("Alice", ...QUICK), await folder.peer("Carol", ...QUICK)];
-  const one = await folder.peer("One", ...QUICK);
-  await befriend([...hosts, one]);
-  await lendDisks(hosts);
-  await seesFriends(one, 2, "storage");
-  const words = await wordsOf(one);
-  await s3Done(one, "PUT", "/box");
-  await s3Done(one, "PUT", "/box?versioning", {
-    body: "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
-  });
-  await s3Done(one, "PUT", "/flat");
-  const two = await restoreOn(folder, "Two", words, await addressOf(hosts[1]!));
-  await seesFriends(two, 2, "storage");
-  await until(
-    async () => (JSON.stringify(await listed(two)).includes("flat") ? true : undefined),
-    "the buckets",
-    PATIENCE,
-  );
-  const acknowledged: string[] = [];
-  const write = async (peer: DemoPeer): Promise<void> => {
-    for (let i = 0; i < 4; i++) {
-      await s3Done(peer, "PUT", `/flat/${peer.name}-${i}`, { body: randomBytes(random, 1 + i * 30_000) });
-      await s3Done(peer, "PUT", "/flat/both", { body: `${peer.name} ${i}` });
-      const { headers } = await s3Done(peer, "PUT", "/box/both", { body: `${peer.name} ${i}` });
-      acknowledged.push(`box/both ${headers["x-amz-version-id"]}`);
-      acknowledged.push(`flat/${peer.name}-${i} null`);
-    }
-    await s3Done(peer, "DELETE", `/flat/${peer.name}-1`);
-    acknowledged.splice(acknowledged.indexOf(`flat/${peer.name}-1 null`), 1);
-  };
-  await Promise.all([write(one), write(two)]);
-  await sleep(1000);
-  await Promise.all([burn(one), burn(two)]);
-
-  const third = await restoreOn(folder, "Third", words, await addressOf(hosts[0]!));
-  const expected = [...acknowledged, "flat/both null"].sort();
-  let found: string[] = [];
-  await until(
-    async () => {
-      found = ((await listed(third)) as { versions: string[] }).versions.toSorted();
-      return found.length >= expected.length ? true : undefined;
-    },
-    "both machines' files",
-    PATIENCE,
-  ).catch(() => assert.deepEqual(found, expected));
-  assert.deepEqual(found, expected);
-  const all = await everything(third);
-  const both = (await s3Done(third, "GET", "/flat/both")).text;
-  assert.match(both, /^(One|Two) 3$/);
-  // Another machine, by another friend, after the third has gone: the same, the winner of each conflict too.
-  await burn(third);
-  const fourth = await restoreOn(folder, "Fourth", words, await addressOf(hosts[1]!));
-  await becomes(fourth, all);
-  t.diagnostic(
-    `${all.versions.length} versions of two machines; \`both\` is what ${both.split(" ")[0]} wrote`,
-  );
-});
+    const third = await restoreOn(folder, "Third", words, await addressOf(hosts[0]!));
+    const expected = [...acknowledged, "flat/both null"].sort();
+    let found: string[] = [];
+    await until(
+      async () => {
+        found = ((await listed(third)) as { versions: string[] }).versions.toSorted();
+        return found.length >= expected.length ? true : undefined;
+      },
+      "both machines' files",
+      PATIENCE,
+    ).catch(() => assert.deepEqual(found, expected));
+    assert.deepEqual(found, expected);
+    const all = await everything(third);
+    const both = (await s3Done(third, "GET", "/flat/both")).text;
+    assert.match(both, /^(One|Two) 3$/);
+    // Another machine, by another friend, after the third has gone: the same, the winner of each conflict too.
+    await burn(third);
+    const fourth = await restoreOn(folder, "Fourth", words, await addressOf(hosts[1]!));
+    await becomes(fourth, all);
+    t.diagnostic(
+      `${all.versions.length} versions of two machines; \`both\` is what ${both.split(" ")[0]} wrote`,
+    );
+  }));
 
 function seconds(since: number): string {
   return ((performance.now() - since) / 1000).toFixed(1);
