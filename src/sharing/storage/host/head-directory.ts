@@ -1,14 +1,16 @@
 /**
  * Who says to hold records of which head key: how a machine that has nothing but the words and one peer's address
  * finds the rest. Hosts announce their keys to the peers they are connected to; what a peer announced is bounded and
- * forgotten, oldest first. A false announcement costs a wasted request.
+ * forgotten, oldest first; a stranger's is bounded more closely and forgotten when it goes, so that identities which cost
+ * nothing drive no friend's out. A false announcement costs a wasted request.
  */
 import { toHex } from "#base/lib/bytes.ts";
 import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
 import { type HeadHolder, MAX_ANNOUNCED_KEYS, MAX_HOLDERS, storageProtocol } from "../messages.ts";
 
-/** Most keys of one peer. */
-const KEYS_A_PEER = 8_192;
+/** Most keys of one friend, and of one stranger. */
+const KEYS_A_FRIEND = 8_192;
+const KEYS_A_STRANGER = 512;
 /** Most peers remembered. */
 const PEERS = 1_024;
 const ADDRESSES = 8;
@@ -25,7 +27,8 @@ export class HeadDirectory {
     this.#off = mesh.changed.on(({ kind, view }) => {
       if (kind === "connected" && this.#own.size > 0)
         this.#announce(view.peer, true, [...this.#own.values()]);
-      if (kind === "banned") this.#announced.delete(view.peer);
+      const isStranger = view.standing !== "friend";
+      if (kind === "banned" || (kind === "disconnected" && isStranger)) this.#announced.delete(view.peer);
     });
   }
 
@@ -35,7 +38,8 @@ export class HeadDirectory {
     // Who spoke last stands last.
     this.#announced.delete(peer);
     this.#announced.set(peer, keys);
-    for (const key of headKeys) if (keys.size < KEYS_A_PEER) keys.add(toHex(key));
+    const most = this.#mesh.view(peer)?.standing === "friend" ? KEYS_A_FRIEND : KEYS_A_STRANGER;
+    for (const key of headKeys) if (keys.size < most) keys.add(toHex(key));
     for (const oldest of this.#announced.keys()) {
       if (this.#announced.size <= PEERS) break;
       this.#announced.delete(oldest);
