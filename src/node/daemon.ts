@@ -55,6 +55,8 @@ export async function runDaemon(args: readonly string[], kind: DaemonKind): Prom
 }
 
 async function run(read: ReadSettings): Promise<number> {
+  // As Core: what the node writes, seeds and keys among it, nobody else may read, whatever folder it lies in.
+  process.umask(0o077);
   const stopping = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stopping.abort());
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});

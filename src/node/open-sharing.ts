@@ -39,8 +39,12 @@ export interface SharingDependencies {
   readonly friends: FriendLinks | undefined;
 }
 
+/** Milliseconds from the end of events that broke off to the next try. */
+const FOLLOW_AGAIN = 5000;
+
 export class Sharing {
   readonly supervisor: Supervisor;
+  readonly #log: Logger;
   readonly #events: EventHub | undefined;
   readonly #friends: FriendLinks | undefined;
   readonly #ledgerOffer: () => LedgerOffer | undefined;
@@ -96,6 +100,7 @@ export class Sharing {
 
   private constructor(supervisor: Supervisor, parts: SharingDependencies) {
     this.supervisor = supervisor;
+    this.#log = parts.log;
     this.#events = parts.events;
     this.#friends = parts.friends;
     this.#ledgerOffer = parts.ledgerOffer;
@@ -122,9 +127,7 @@ export class Sharing {
     this.#s3 = undefined;
     if (state.state === "running") {
       this.#following = new AbortController();
-      void this.#follow(state.control, this.#following.signal).catch(() => {
-        // The link went: the supervisor knows.
-      });
+      void this.#follow(state.control, this.#following.signal);
     }
     this.#events?.emit({
       type: "sharing",
@@ -138,9 +141,16 @@ export class Sharing {
     await this.supervisor.stop("the node stops");
   }
 
-  /** Whoever is there when the events begin is met too. */
+  /** Whoever is there when the events begin is met too. Events that break off while the process runs begin anew. */
   async #follow(control: SharingControl, signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#tell(control, signal), this.#meet(control)]);
+    try {
+      await Promise.all([this.#tell(control, signal), this.#meet(control)]);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#log.warn(`sharing: its events broke off: ${(error as Error).message}`);
+      const cancel = systemClock.after(FOLLOW_AGAIN, () => void this.#follow(control, signal));
+      signal.addEventListener("abort", cancel, { once: true });
+    }
   }
 
   async #tell(control: SharingControl, signal: AbortSignal): Promise<void> {

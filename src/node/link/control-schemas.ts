@@ -25,6 +25,8 @@ const path = z.string().min(1).max(4096);
 const key = z.string().max(1024);
 const peer = z.string().max(128);
 const bytes = z.instanceof(Uint8Array);
+/** It goes into headers and into links of the page: nothing but a door of this machine. */
+const door = z.string().regex(/^http:\/\/127\.0\.0\.1:\d{1,5}$/);
 const many = 100_000;
 
 /** Fields that are undefined are absent on the link, and back again as undefined. */
@@ -66,7 +68,7 @@ export const sharingStatus: z.ZodType<SharingStatus> = z
     account: name,
     name,
     listening: z.array(text).max(1000),
-    s3: text.optional(),
+    s3: door.optional(),
     startedAt: count,
     host: hostStatus,
     provider: providerStatus,
@@ -236,7 +238,7 @@ const filesPage = z.strictObject({
   next: key.exactOptional(),
 });
 
-const s3Keys = z.strictObject({ accessKey: name, secretKey: name, endpoint: text, region: name });
+const s3Keys = z.strictObject({ accessKey: name, secretKey: name, endpoint: door, region: name });
 
 /** Every method of the control but `events`. */
 export const CONTROL_METHODS: Readonly<Record<Exclude<keyof SharingControl, "events">, ControlSpec>> = {
@@ -260,7 +262,12 @@ export const CONTROL_METHODS: Readonly<Record<Exclude<keyof SharingControl, "eve
   removeFile: verdict(ofObject, nothing, LONG_PATIENCE),
   presign: verdict(
     z.strictObject({ method: z.enum(["GET", "PUT"]), bucket: key, key, seconds: count }),
-    z.strictObject({ url: z.string().max(8192) }),
+    z.strictObject({
+      url: z
+        .string()
+        .max(8192)
+        .regex(/^http:\/\/127\.0\.0\.1:\d{1,5}\//),
+    }),
   ),
   s3Keys: verdict(nothing, s3Keys),
   startProvider: verdict(nothing, providerStatus),
