@@ -18,6 +18,7 @@ import { Provider } from "./provider/provider.ts";
 import type { JobView } from "./requester/job-view.ts";
 import { type JobResult, Requester } from "./requester/requester.ts";
 import { WasmPool } from "./runtimes/wasm/wasm-pool.ts";
+import { ScenePacker } from "./scene-packer.ts";
 import { serveCompute } from "./serve-compute.ts";
 
 export interface ComputeParts {
@@ -47,11 +48,13 @@ export class Compute {
   readonly provider: Provider;
   readonly requester: Requester;
   readonly #pool: WasmPool;
+  readonly #packer: ScenePacker;
 
-  private constructor(provider: Provider, requester: Requester, pool: WasmPool) {
+  private constructor(provider: Provider, requester: Requester, pool: WasmPool, packer: ScenePacker) {
     this.provider = provider;
     this.requester = requester;
     this.#pool = pool;
+    this.#packer = packer;
   }
 
   /** Opens it and goes on with the jobs that had not ended. Children start with the first task, or the provider. */
@@ -63,8 +66,9 @@ export class Compute {
     const { arch } = process;
     const runner = options.providerRunner?.(pool) ?? pool;
     const provider = await Provider.open({ lanes, arch }, { ...parts, runner, folder });
+    const packer = new ScenePacker();
     const kinds = {
-      render: kindBinder(new RenderKind(new Uint8Array(readFileSync(TRACER)))),
+      render: kindBinder(new RenderKind(new Uint8Array(readFileSync(TRACER)), (glb) => packer.pack(glb))),
       wasm: kindBinder(wasmJobKind),
     };
     const requester = await Requester.open(
@@ -74,7 +78,7 @@ export class Compute {
     serveCompute(parts.mesh, provider, requester);
     requester.resume();
     if (provider.status().on) pool.warm();
-    return new Compute(provider, requester, pool);
+    return new Compute(provider, requester, pool, packer);
   }
 
   async startProvider(): Promise<ReturnType<Provider["status"]>> {
@@ -118,6 +122,7 @@ export class Compute {
   async close(): Promise<void> {
     await this.requester.close();
     await this.provider.close();
+    await this.#packer.close();
     await this.#pool.close();
   }
 }

@@ -13,6 +13,7 @@ import { FreeRail } from "#sharing/deals/free-rail.ts";
 import { type MemoryMesh, MemoryNetwork, type MemoryPeerOptions } from "#sharing/mesh/memory-mesh.ts";
 import type { PeerId } from "#sharing/mesh/mesh.ts";
 import { kindBinder } from "./core/bound-kind.ts";
+import type { PackScene } from "./core/render/pack-scene.ts";
 import { RenderKind } from "./core/render/render-kind.ts";
 import { failRun, type RunOutcome, type RunTask, type TaskRunner } from "./core/task-runner.ts";
 import { wasmJobKind } from "./core/wasm-job.ts";
@@ -91,6 +92,8 @@ export interface PeerOptions {
   readonly provider?: Partial<ProviderOptions>;
   readonly requester?: Partial<RequesterOptions>;
   readonly disk?: FaultWorld;
+  /** Where its scenes are packed: on this thread unless told. */
+  readonly pack?: PackScene;
   /** Whether it lends its cores. Default true. */
   readonly lends?: boolean;
 }
@@ -147,7 +150,7 @@ export class ComputeWorld {
       {
         ...parts,
         folder: `${FOLDER}/jobs`,
-        kinds: { render: kindBinder(new RenderKind(TRACER)), wasm: kindBinder(wasmJobKind) },
+        kinds: { render: kindBinder(new RenderKind(TRACER, options.pack)), wasm: kindBinder(wasmJobKind) },
       },
     );
     const events: JobEvent[] = [];

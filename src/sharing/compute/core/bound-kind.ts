@@ -18,6 +18,7 @@ import type {
 
 export interface BoundKind {
   readonly name: JobKindName;
+  readonly reuses: boolean;
   split(files: readonly JobFile[], contents: ContentSink): Promise<SplitResult>;
   malformed(task: PlannedTask, output: Uint8Array, leafCount: number): string | undefined;
   challenge(task: PlannedTask, random: Random): Challenge | undefined;
@@ -36,6 +37,7 @@ export function kindBinder<S>(kind: JobKind<S>): KindBinder {
     const settings = parsed.data;
     return {
       name: kind.name,
+      reuses: kind.reuses,
       split: (files, contents) => kind.split(settings, files, contents),
       malformed: (task, output, leafCount) => kind.malformed(settings, task, output, leafCount),
       challenge: (task, random) => kind.challenge(settings, task, random),

@@ -96,6 +96,8 @@ export interface JobKind<Settings> {
   readonly name: JobKindName;
   /** What the user chose, kept with the job. */
   readonly settings: z.ZodType<Settings>;
+  /** Whether its tasks run a kernel of our own, whose result does not depend on runs before. */
+  readonly reuses: boolean;
   split(settings: Settings, files: readonly JobFile[], contents: ContentSink): Promise<SplitResult>;
   /** Checks what can be told from the output alone (its length); undefined when it may be right. */
   malformed(settings: Settings, task: PlannedTask, output: Uint8Array, leafCount: number): string | undefined;

@@ -22,6 +22,11 @@ export function writeKernelFrame(parts: readonly Uint8Array[], into: Uint8Array)
   }
 }
 
+/** Writes part 0 alone, into a frame of the same lengths whose other parts are in place. */
+export function writeKernelParams(parts: readonly Uint8Array[], into: Uint8Array): void {
+  into.set(parts[0]!, padded(4 + 4 * parts.length));
+}
+
 function padded(length: number): number {
   return Math.ceil(length / 16) * 16;
 }

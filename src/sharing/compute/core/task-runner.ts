@@ -20,6 +20,11 @@ export interface RunTask {
   readonly limits: TaskLimits;
   /** Goes before what waits: the short runs that check others' results. */
   readonly urgent?: boolean;
+  /**
+   * The code is a kernel of our own, whose result does not depend on runs before: its instance may stay for the next
+   * run, with its inputs in its memory. Nobody else's code may leave anything behind.
+   */
+  readonly reuse?: boolean;
 }
 
 export const RUN_FAILURES = [

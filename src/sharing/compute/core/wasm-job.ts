@@ -38,6 +38,8 @@ export function seedOf(seed: number): Uint8Array {
 export const wasmJobKind: JobKind<WasmSettings> = {
   name: "wasm",
   settings: wasmSettings,
+  // Strangers' code: nothing of a run may reach the next one.
+  reuses: false,
 
   async split(settings, files) {
     const [module, ...inputs] = files;

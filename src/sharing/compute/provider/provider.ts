@@ -97,6 +97,8 @@ const HEARTBEAT = 5_000;
 const ABANDONED = 60_000;
 /** How long a result waits for its verdict. */
 const KEPT = 600_000;
+/** Tasks of one requester that are remembered, ended ones among them: each may hold 40 kB of parameters and inputs. */
+const MAX_KEPT = 512;
 const PROGRESS_TIMEOUT = 10_000;
 
 export class Provider {
@@ -262,6 +264,7 @@ export class Provider {
       ended: undefined,
     };
     this.#entries.set(keyOf(from.peer, id), entry);
+    this.#pins.pin(contentsOf(task).map((content) => content.id));
     const result = this.#cache.get(id);
     if (result !== undefined) this.#commit(entry, result);
     else this.#begin(entry);
@@ -274,6 +277,8 @@ export class Provider {
     const bytes = task.inputs.reduce((sum, input) => sum + input.length, task.code.length);
     if (bytes > this.#options.contentBytes)
       return { code: "limit", text: `code and inputs of ${bytes} bytes` };
+    const own = [...this.#entries.values()].filter((entry) => entry.requester === requester);
+    if (own.length >= MAX_KEPT) return { code: "limit", text: `${MAX_KEPT} tasks of yours are not settled` };
     const open = [...this.#entries.values()].filter(isOpen);
     const { tasksEach, tasksInAll } = this.#options;
     if (open.filter((entry) => entry.requester === requester).length >= tasksEach) {
@@ -340,9 +345,7 @@ export class Provider {
   // A task's way.
 
   #begin(entry: Entry): void {
-    const contents = contentsOf(entry.spec);
-    this.#pins.pin(contents.map(({ id }) => id));
-    Promise.all(contents.map((content) => this.#fetch(content, entry)))
+    Promise.all(contentsOf(entry.spec).map((content) => this.#fetch(content, entry)))
       .then((reasons) => {
         const reason = reasons.find((one) => one !== undefined);
         if (!isOpen(entry)) return;

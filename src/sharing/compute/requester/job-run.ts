@@ -375,6 +375,7 @@ export class JobRun {
       task: task.planned,
       id: task.id,
       signal: running.controller.signal,
+      reuse: this.#kind.reuses,
       moved: (phase: "running" | "verifying") => {
         task.phase = phase;
         this.#tell(task);
@@ -619,7 +620,11 @@ export class JobRun {
   #rerun(task: PlannedTask, signal: AbortSignal): Rerun {
     return (params) =>
       this.#parts.checking(async () => {
-        const outcome = await this.#parts.self.execute(task, params, signal, true);
+        const outcome = await this.#parts.self.execute(task, params, {
+          signal,
+          urgent: true,
+          reuse: this.#kind.reuses,
+        });
         if (!outcome.ok) throw new RerunError(outcome.failure.text);
         return outcome.value.output;
       });

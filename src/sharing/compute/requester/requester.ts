@@ -32,7 +32,7 @@ import { TrackRecords } from "./track-record.ts";
 export interface RequesterOptions {
   /** Tasks that this machine does at a time for its own jobs; 0: it checks, and works only when nobody else does. */
   readonly lanes: number;
-  /** Checks at a time. Default 2. */
+  /** Checks at a time. Default 1: each takes milliseconds, and each lane a process that holds the inputs. */
   readonly checks?: number;
   readonly arch: string;
 }
@@ -82,7 +82,7 @@ export class Requester {
   readonly #stopFollowing: () => void;
 
   private constructor(options: RequesterOptions, parts: RequesterParts, records: TrackRecords) {
-    this.#options = { checks: 2, ...options };
+    this.#options = { checks: 1, ...options };
     this.#parts = parts;
     this.#records = records;
     this.#store = new JobStore(parts.disk, parts.folder);

@@ -15,6 +15,13 @@ export interface SelfWorkerParts {
   readonly lanes: number;
 }
 
+/** How code is run: an urgent run goes before what waits; `reuse` is for kernels of our own. */
+export interface Execution {
+  readonly signal: AbortSignal;
+  readonly urgent: boolean;
+  readonly reuse: boolean;
+}
+
 export class SelfWorker implements Worker {
   readonly peer: PeerId;
   readonly account: string;
@@ -32,9 +39,9 @@ export class SelfWorker implements Worker {
     this.window = Math.max(1, parts.lanes);
   }
 
-  async run({ task, signal, moved }: Attempt): Promise<AttemptResult> {
+  async run({ task, signal, reuse, moved }: Attempt): Promise<AttemptResult> {
     moved("running");
-    const outcome = await this.execute(task, task.spec.params, signal, false);
+    const outcome = await this.execute(task, task.spec.params, { signal, reuse, urgent: false });
     if (outcome.ok) {
       const { output, milliseconds } = outcome.value;
       return { status: "right", output, proved: true, milliseconds };
@@ -44,12 +51,11 @@ export class SelfWorker implements Worker {
     return { status: "failed", code, reason: text };
   }
 
-  /** Runs the task's code with these parameters; an urgent run goes before what waits. */
+  /** Runs the task's code with these parameters. */
   execute(
     { spec }: PlannedTask,
     params: Uint8Array,
-    signal: AbortSignal,
-    urgent: boolean,
+    { signal, reuse, urgent }: Execution,
   ): Promise<RunOutcome> {
     const content = ({ id, length }: ContentRef) => ({ id, bytes: () => this.#parts.store.read(id, length) });
     return this.#parts.runner.run(
@@ -62,6 +68,7 @@ export class SelfWorker implements Worker {
         seed: spec.seed,
         limits: spec.limits,
         urgent,
+        reuse,
       },
       signal,
     );

@@ -33,6 +33,8 @@ export interface Attempt {
   readonly task: PlannedTask;
   readonly id: TaskId;
   readonly signal: AbortSignal;
+  /** Whether the kernel is our own: its instance may serve many runs. */
+  readonly reuse: boolean;
   /** Runs or waits there, as its provider tells. */
   readonly moved: (state: "running" | "verifying") => void;
 }

@@ -23,6 +23,9 @@ export type PackOutcome =
   | { readonly ok: true; readonly scene: PackedScene }
   | { readonly ok: false; readonly reason: string };
 
+/** Packs a binary glTF 2.0 file, wherever it does so. */
+export type PackScene = (glb: Uint8Array) => Promise<PackOutcome>;
+
 /** Packs a binary glTF 2.0 file; refuses with a reason what is malformed, too large, or asks for what is not known. */
 export async function packScene(glb: Uint8Array, limits: SceneLimits = SCENE_LIMITS): Promise<PackOutcome> {
   try {

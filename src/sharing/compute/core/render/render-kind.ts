@@ -19,13 +19,14 @@ import type {
 import { type ContentRef, TASK_MAXIMA, type TaskLimits } from "../task.ts";
 import { seedOf } from "../wasm-job.ts";
 import { Film, PIXEL_BYTES, tileImage } from "./film.ts";
-import { type PackedScene, packScene } from "./pack-scene.ts";
+import { type PackedScene, type PackScene, packScene } from "./pack-scene.ts";
 import {
   batchesOf,
   checkRenderJob,
   DEFAULT_BOUNCES,
   type RenderJob,
   TILE_SIZE,
+  type Tile,
   tilesOf,
 } from "./render-job.ts";
 import { decodeTileParams, encodeTileParams } from "./tile-params.ts";
@@ -61,11 +62,17 @@ export type RenderSettings = z.infer<typeof renderSettings>;
 export class RenderKind implements JobKind<RenderSettings> {
   readonly name = "render";
   readonly settings = renderSettings;
+  readonly reuses = true;
   readonly #kernel: Uint8Array;
+  readonly #pack: PackScene;
 
-  /** @param kernel the tracer's module: kernels/tracer/tracer.wasm. */
-  constructor(kernel: Uint8Array) {
+  /**
+   * @param kernel the tracer's module: kernels/tracer/tracer.wasm.
+   * @param pack where scenes are packed: on this thread unless told.
+   */
+  constructor(kernel: Uint8Array, pack: PackScene = packScene) {
     this.#kernel = kernel;
+    this.#pack = pack;
   }
 
   async split(
@@ -75,7 +82,7 @@ export class RenderKind implements JobKind<RenderSettings> {
   ): Promise<SplitResult> {
     const [file] = files;
     if (file === undefined || files.length > 1) return { ok: false, reason: "a render takes one scene" };
-    const packed = await packScene(await file.bytes());
+    const packed = await this.#pack(await file.bytes());
     if (!packed.ok) return { ok: false, reason: `${file.name}: ${packed.reason}` };
     const job = planJob(settings, packed.scene);
     if (typeof job === "string") return { ok: false, reason: job };
@@ -169,17 +176,24 @@ function titleOf(name: string, { width, height, samples }: RenderJob): string {
 }
 
 function planTasks(job: RenderJob, seed: number, code: ContentRef, scene: ContentRef): PlannedTask[] {
-  return tilesOf(job).map((tile) => ({
+  const tiles = tilesOf(job);
+  // The memory of the first, which is the largest, for all: a module is compiled for its memory.
+  const { memoryBytes } = limitsOf(job, areaOf(tiles[0]!), scene.length);
+  return tiles.map((tile) => ({
     spec: {
       kind: "wasm",
       code,
       inputs: [scene],
       params: encodeTileParams(job, tile),
       seed: seedOf(seed),
-      limits: limitsOf(job, tile.width * tile.height, scene.length),
+      limits: { ...limitsOf(job, areaOf(tile), scene.length), memoryBytes },
     },
     tile: { x: tile.x, y: tile.y, width: tile.width, height: tile.height },
   }));
+}
+
+function areaOf({ width, height }: Tile): number {
+  return width * height;
 }
 
 function limitsOf(job: RenderJob, pixels: number, sceneBytes: number): TaskLimits {

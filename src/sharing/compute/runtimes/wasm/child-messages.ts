@@ -13,7 +13,12 @@ export interface RunHeader {
   readonly params: Uint8Array;
   readonly seed: Uint8Array;
   readonly limits: TaskLimits;
+  readonly reuse: boolean;
 }
+
+/** What a child says first: it has started, and time counts from here. */
+export const readyHeader = z.strictObject({ ready: z.literal(true) });
+export type ReadyHeader = z.infer<typeof readyHeader>;
 
 /** Blobs: output and trace, when it went well. The child is trusted with nothing but its own run. */
 export const replyHeader = z.union([

@@ -6,7 +6,7 @@
 import process from "node:process";
 import { Worker } from "node:worker_threads";
 import type { RunOutcome } from "../../core/task-runner.ts";
-import type { ReplyHeader, RunHeader } from "./child-messages.ts";
+import type { ReadyHeader, ReplyHeader, RunHeader } from "./child-messages.ts";
 import { encodeFrame, FrameReader } from "./frame.ts";
 import { type LoadedModule, loadModule, runModule } from "./run-module.ts";
 
@@ -43,6 +43,7 @@ function run(header: RunHeader, blobs: readonly Uint8Array[]): RunOutcome {
     inputs: header.inputs.map(({ id }) => inputs.get(id)!),
     seed: header.seed,
     limits: header.limits,
+    reuse: header.reuse,
   });
 }
 
@@ -67,6 +68,8 @@ new Worker(WATCH, {
   resourceLimits: { maxOldGenerationSizeMb: 16 },
 }).unref();
 const reader = new FrameReader(() => Number.MAX_SAFE_INTEGER);
+const ready: ReadyHeader = { ready: true };
+for (const piece of encodeFrame({ header: ready, blobs: [] })) process.stdout.write(piece);
 process.stdin.on("data", (bytes: Uint8Array) => {
   for (const frame of reader.push(bytes)) reply(run(frame.header as RunHeader, frame.blobs));
 });

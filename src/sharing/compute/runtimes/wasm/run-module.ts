@@ -1,16 +1,18 @@
 /** Runs one module to its end, in the child process: instance, input, output, and every way to fail as a value. */
 import { DecodeError } from "#base/lib/decode-error.ts";
 import { decodeCbor } from "#sharing/mesh/cbor.ts";
-import { kernelFrameLength, writeKernelFrame } from "../../core/kernel-frame.ts";
 import type { TaskLimits } from "../../core/task.ts";
 import { failRun, type RunOutcome } from "../../core/task-runner.ts";
 import { Wasi, WasiExit } from "../../core/wasi.ts";
 import { QuotaError } from "../../core/wasi-files.ts";
 import { checkModule, type ModuleAbi, WASI_MODULE } from "../../core/wasm-module.ts";
+import { KernelInstance } from "./kernel-instance.ts";
 
 export interface LoadedModule {
   readonly abi: ModuleAbi;
   readonly module: WebAssembly.Module;
+  /** The instance of the last run, where it may be used again. */
+  kept?: KernelInstance | undefined;
 }
 
 export interface ModuleRun {
@@ -18,6 +20,8 @@ export interface ModuleRun {
   readonly inputs: readonly Uint8Array[];
   readonly seed: Uint8Array;
   readonly limits: TaskLimits;
+  /** Whether the instance may serve the next run too; only for kernels of our own. */
+  readonly reuse?: boolean;
 }
 
 /** Checks, caps and compiles a module. */
@@ -32,11 +36,11 @@ export function loadModule(code: Uint8Array, memoryBytes: number): LoadedModule 
   }
 }
 
-/** Runs a module; nothing of it is left afterwards but garbage. */
+/** Runs a module; nothing of it is left afterwards but garbage, and the kept instance of a kernel of our own. */
 export function runModule(loaded: LoadedModule, run: ModuleRun): RunOutcome {
   const start = performance.now();
   try {
-    const outcome = loaded.abi === "kernel" ? runKernel(loaded.module, run) : runCommand(loaded.module, run);
+    const outcome = loaded.abi === "kernel" ? runKernel(loaded, run) : runCommand(loaded.module, run);
     return outcome.ok
       ? { ok: true, value: { ...outcome.value, milliseconds: Math.ceil(performance.now() - start) } }
       : outcome;
@@ -64,60 +68,16 @@ function isNamed(error: unknown, name: "CompileError" | "LinkError" | "RuntimeEr
   return error instanceof Error && error.name === name;
 }
 
-interface KernelExports {
-  readonly memory: WebAssembly.Memory;
-  input(length: number): number;
-  run(): number;
-  output(): number;
-  outputLength(): number;
-  trace?(): number;
-  traceLength?(): number;
-  traceLeaf?(): number;
-}
-
-function runKernel(module: WebAssembly.Module, { params, inputs, limits }: ModuleRun): RunOutcome {
-  const kernel = new WebAssembly.Instance(module, {}).exports as unknown as KernelExports;
-  const parts = [params, ...inputs];
-  const length = kernelFrameLength(parts);
-  const at = kernel.input(length) >>> 0;
-  const room = within(kernel.memory, at, length);
-  if (room === undefined) return failRun("bad-output", "its input lies outside its memory");
-  writeKernelFrame(parts, room);
-  const code = kernel.run();
-  if (code !== 0) return failRun("exit", `ended with code ${code >>> 0}`);
-  return readKernel(kernel, limits);
-}
-
-function readKernel(kernel: KernelExports, limits: TaskLimits): RunOutcome {
-  const outputLength = kernel.outputLength() >>> 0;
-  if (outputLength > limits.outputBytes) {
-    return failRun("output-limit", `made ${outputLength} bytes of output, over its ${limits.outputBytes}`);
-  }
-  const output = within(kernel.memory, kernel.output() >>> 0, outputLength)?.slice();
-  if (output === undefined) return failRun("bad-output", "its output lies outside its memory");
-  if (limits.traceBytes === 0 || typeof kernel.trace !== "function") {
-    return finished(output, new Uint8Array(0), 0);
-  }
-  const traceLength = (kernel.traceLength?.() ?? 0) >>> 0;
-  const leafLength = (kernel.traceLeaf?.() ?? 0) >>> 0;
-  if (traceLength > limits.traceBytes) {
-    return failRun("output-limit", `made ${traceLength} bytes of trace, over its ${limits.traceBytes}`);
-  }
-  const trace = within(kernel.memory, kernel.trace() >>> 0, traceLength)?.slice();
-  if (trace === undefined) return failRun("bad-output", "its trace lies outside its memory");
-  if (trace.length > 0 && (leafLength === 0 || trace.length % leafLength !== 0)) {
-    return failRun("bad-output", "its trace is no whole number of leaves");
-  }
-  return finished(output, trace, trace.length === 0 ? 0 : leafLength);
-}
-
-function within(memory: WebAssembly.Memory, at: number, length: number): Uint8Array | undefined {
-  const { buffer } = memory;
-  return at + length <= buffer.byteLength ? new Uint8Array(buffer, at, length) : undefined;
-}
-
-function finished(output: Uint8Array, trace: Uint8Array, leafLength: number): RunOutcome {
-  return { ok: true, value: { output, trace, leafLength, milliseconds: 0 } };
+/**
+ * A kernel of our own keeps its instance, with its inputs in place: only the parameters are new. What failed once is
+ * not used again.
+ */
+function runKernel(loaded: LoadedModule, { params, inputs, limits, reuse }: ModuleRun): RunOutcome {
+  const kernel = (reuse ? loaded.kept : undefined) ?? new KernelInstance(loaded.module);
+  loaded.kept = undefined;
+  const outcome = kernel.run(params, inputs, limits);
+  if (reuse && outcome.ok) loaded.kept = kernel;
+  return outcome;
 }
 
 function runCommand(module: WebAssembly.Module, { params, inputs, seed, limits }: ModuleRun): RunOutcome {
@@ -133,7 +93,10 @@ function runCommand(module: WebAssembly.Module, { params, inputs, seed, limits }
     if (error.code !== 0)
       return failRun("exit", `exit code ${error.code}: ${wasi.errorText().slice(0, 160)}`);
   }
-  return finished(wasi.output(), new Uint8Array(0), 0);
+  return {
+    ok: true,
+    value: { output: wasi.output(), trace: new Uint8Array(0), leafLength: 0, milliseconds: 0 },
+  };
 }
 
 /** Arguments of a WASI command: canonical CBOR of an array of text. */

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { Clock } from "#base/lib/clock.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import { failRun, type RunOutcome, type RunTask } from "../../core/task-runner.ts";
-import { type RunHeader, replyHeader } from "./child-messages.ts";
+import { type RunHeader, readyHeader, replyHeader } from "./child-messages.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frame.ts";
 
 const ROOT = fileURLToPath(new URL("../../../../../", import.meta.url));
@@ -36,6 +36,8 @@ const OVERHEAD_BYTES = 384 * 2 ** 20;
 /** Larger than this after a run, it is not used again. */
 const RETIRE_BYTES = 512 * 2 ** 20;
 const WATCH_INTERVAL = 100;
+/** Milliseconds in which a child must have started; a busy machine takes seconds. */
+const START_LIMIT = 60_000;
 
 interface Running {
   readonly task: RunTask;
@@ -54,6 +56,7 @@ export class WasmChild {
   #gone = false;
   #retired = false;
   readonly #exited: Promise<void>;
+  readonly #started = Promise.withResolvers<void>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -106,6 +109,11 @@ export class WasmChild {
     return this.#process.stdout!;
   }
 
+  /** Whether it holds the code and the inputs of this task from its last run. */
+  holds(task: RunTask): boolean {
+    return this.code === task.code.id && task.inputs.every(({ id }) => this.#inputs.has(id));
+  }
+
   /** Runs a task; resolves when it has ended, one way or another. */
   async run(task: RunTask, signal: AbortSignal): Promise<RunOutcome> {
     this.owner = task.owner;
@@ -133,10 +141,7 @@ export class WasmChild {
 
   /** Time limit, cancellation, and the size of the process. */
   #guard(task: RunTask, signal: AbortSignal): () => void {
-    const { milliseconds } = task.limits;
-    const stopClock = this.#clock.after(milliseconds, () =>
-      this.#stop(failRun("time-limit", `took longer than its ${milliseconds} ms`)),
-    );
+    const stopClock = this.#limitTime(task);
     const cancel = (): void => this.#stop(failRun("cancelled", "cancelled"));
     signal.addEventListener("abort", cancel, { once: true });
     const stopWatch = this.#watchSize(task);
@@ -144,6 +149,25 @@ export class WasmChild {
       stopClock();
       stopWatch();
       signal.removeEventListener("abort", cancel);
+    };
+  }
+
+  /** The task's time counts from when its process is there to take it. */
+  #limitTime({ limits: { milliseconds } }: RunTask): () => void {
+    let ended = false;
+    let stop = this.#clock.after(START_LIMIT, () =>
+      this.#stop(failRun("crashed", "the process did not start")),
+    );
+    void this.#started.promise.then(() => {
+      stop();
+      if (ended) return;
+      stop = this.#clock.after(milliseconds, () =>
+        this.#stop(failRun("time-limit", `took longer than its ${milliseconds} ms`)),
+      );
+    });
+    return () => {
+      ended = true;
+      stop();
     };
   }
 
@@ -194,7 +218,8 @@ export class WasmChild {
     this.code = task.code.id;
     this.#inputs = seen;
     const { params, seed, limits } = task;
-    const header: RunHeader = { code: task.code.id, sendsCode, inputs, params, seed, limits };
+    const reuse = task.reuse === true;
+    const header: RunHeader = { code: task.code.id, sendsCode, inputs, params, seed, limits, reuse };
     return { header, blobs };
   }
 
@@ -214,6 +239,10 @@ export class WasmChild {
   }
 
   #finish(frame: Frame): void {
+    if (readyHeader.safeParse(frame.header).success) {
+      this.#started.resolve();
+      return;
+    }
     const parsed = replyHeader.safeParse(frame.header);
     if (!parsed.success) throw new DecodeError("a reply that is none");
     const header = parsed.data;

@@ -101,12 +101,14 @@ export class WasmPool implements TaskRunner {
     this.#waiting.shift()?.start();
   }
 
-  /** An idle child of the same owner, the one with the code before others; else a fresh one. */
+  /** An idle child of the same owner, one with code and inputs before others; else a fresh one. */
   #take(task: RunTask): WasmChild {
     const idle = [...this.#children].filter((child) => child.usable && !this.#taken.has(child));
     const own = idle.filter((child) => child.owner === task.owner);
     const fresh = idle.find((child) => child.owner === undefined);
-    const child = own.find((one) => one.code === task.code.id) ?? own[0] ?? fresh ?? this.#start();
+    const holder =
+      own.find((one) => one.holds(task)) ?? own.find((one) => one.code === task.code.id) ?? own[0];
+    const child = holder ?? fresh ?? this.#start();
     this.#idleTimers.get(child)?.();
     this.#idleTimers.delete(child);
     this.#taken.add(child);
