@@ -3,10 +3,11 @@
  * peers play the story, and a real Chromium looks at Alice's page as it goes on. Needs Chromium
  * (test/interop/install-browser.sh). With a folder as its argument the pictures go there.
  */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { PNG } from "pngjs";
 import { DemoPeer } from "../demo/peer.ts";
 import { joinCircle } from "../demo/scenes/circle.ts";
 import { mine, pay } from "../demo/scenes/money.ts";
@@ -25,6 +26,8 @@ const LOOKS = [
 ] as const;
 /** Pixels of the screen for one of the page's, in the picture of the README. */
 const CRISP = 1.5;
+/** Least step of brightness in its render, of 255. */
+const GRAIN = 8;
 
 /** Takes a picture of the whole page in every look. */
 async function takeAll(
@@ -34,11 +37,12 @@ async function takeAll(
   name: string,
   open: string[] = [],
 ): Promise<void> {
+  await mkdir(join(folder, "looks"), { recursive: true });
   for (const { width, scheme } of LOOKS) {
     const page = await openPage(browser, alice, { width, scheme, scale: 1 });
     for (const text of open) await page.getByText(text, { exact: true }).first().click();
     await page.waitForTimeout(1000);
-    await page.screenshot({ path: join(folder, `${name}-${width}-${scheme}.png`), fullPage: true });
+    await page.screenshot({ path: join(folder, "looks", `${name}-${width}-${scheme}.png`), fullPage: true });
     await page.context().close();
   }
   say(`  took ${name}`);
@@ -74,15 +78,30 @@ async function takeStory(browser: Browser, peers: readonly DemoPeer[], folder: s
   await takeAll(browser, alice, folder, "drawers", ["Invite", "Pay", "Peers as a table"]);
   await takeAll(browser, alice, folder, "receive", ["Join", "Receive"]);
   const page = await openPage(browser, alice, { width: 1440, scheme: "dark", scale: CRISP });
-  await page.screenshot({
-    path: join(folder, "page.png"),
-    clip: { x: 0, y: 0, width: 1440, height: 1230 },
-    fullPage: true,
-  });
+  await takeForReadme(page, join(folder, "page.png"));
   const login = await browser.newPage({ viewport: { width: 360, height: 700 }, colorScheme: "dark" });
   await login.goto(alice.api.address);
   await login.locator(".locked").waitFor();
-  await login.screenshot({ path: join(folder, "login-360-dark.png") });
+  await login.screenshot({ path: join(folder, "looks", "login-360-dark.png") });
+}
+
+/** The first screen, sharp. The render's grain would make it large: there, steps that no eye sees are left out. */
+async function takeForReadme(page: Page, path: string): Promise<void> {
+  const clip = { x: 0, y: 0, width: 1440, height: 1230 };
+  const picture = PNG.sync.read(await page.screenshot({ clip, fullPage: true }));
+  const box = await page.locator(".mosaic").boundingBox();
+  if (box === null) throw new Error("the page shows no render");
+  const [left, top] = [Math.ceil(box.x * CRISP), Math.ceil(box.y * CRISP)];
+  const [right, bottom] = [left + Math.floor(box.width * CRISP), top + Math.floor(box.height * CRISP)];
+  for (let y = top; y < Math.min(bottom, picture.height); y++) {
+    for (let x = left; x < right; x++) {
+      const at = 4 * (y * picture.width + x);
+      for (let i = at; i < at + 3; i++) {
+        picture.data[i] = Math.min(255, Math.round((picture.data[i] ?? 0) / GRAIN) * GRAIN);
+      }
+    }
+  }
+  await writeFile(path, PNG.sync.write(picture, { colorType: 2, deflateLevel: 9 }));
 }
 
 async function main(): Promise<void> {

@@ -16,7 +16,7 @@ import { CHROMIUM, openChromium } from "../support/chromium.ts";
 import { freePort } from "./node-process.ts";
 
 const skip = CHROMIUM === undefined ? "Chromium is not installed (test/interop/install-browser.sh)" : false;
-const options = { skip, timeout: 120_000 } as const;
+const options = { skip, timeout: 180_000 } as const;
 
 const DROPPED = 200_000;
 const CHOSEN = 150_000;

@@ -23,6 +23,7 @@ export async function visit(browser: Browser, peer: DemoPeer): Promise<Visit> {
     colorScheme: "dark",
     acceptDownloads: true,
   });
+  context.setDefaultTimeout(60_000);
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   const page = await context.newPage();
   const complaints: string[] = [];

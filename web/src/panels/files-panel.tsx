@@ -20,13 +20,14 @@ async function presign(method: "GET" | "PUT", bucket: string, key: string): Prom
 
 /** The files, and where each of their shards is. */
 export function FilesPanel() {
-  const { files, buckets, bucket, objects } = useNode();
+  const { files, buckets, bucket, objects, status } = useNode();
+  const isOpen = status?.sharing.state === "running";
   const [chosen, setChosen] = useState<string>();
   const shown = objects.find(({ key }) => key === chosen) ?? largest(objects);
   return (
     <Room name="files" title={text.files} aside={<Hosting />}>
       {files !== undefined && <Summary />}
-      <DropZone bucket={bucket ?? FIRST_BUCKET} />
+      {isOpen ? <DropZone bucket={bucket ?? FIRST_BUCKET} /> : <p className="empty">{text.later}</p>}
       {buckets.length > 1 && (
         <label className="inline">
           {text.bucket}

@@ -12,12 +12,26 @@ export function NetworkPanel() {
   const { status, peers, traffic } = useNode();
   const sharing = status!.sharing;
   return (
-    <Room name="network" title={text.network} aside={<Invite />}>
-      {sharing.state !== "running" && <p className="notice warning">{sharing.reason}</p>}
+    <Room name="network" title={text.network} aside={sharing.state === "running" && <Invite />}>
+      <Standing />
       <MeshGraph self={status!.name} peers={peers} traffic={traffic} />
-      {peers.length === 0 && <p className="empty">{text.noPeers}</p>}
+      {sharing.state === "running" && peers.length === 0 && <p className="empty">{text.noPeers}</p>}
       {peers.length > 0 && <PeerTable />}
     </Room>
+  );
+}
+
+/** Why nobody can be seen, where that is so. */
+function Standing() {
+  const { status, wallet } = useNode();
+  const { state, reason } = status!.sharing;
+  if (state === "running") return null;
+  if (state === "starting") return <p className="notice">{text.starting}</p>;
+  if (wallet !== undefined) return <p className="notice warning">{reason}</p>;
+  return (
+    <p className="notice">
+      {text.needsWallet} <code>freehold wallet new</code>
+    </p>
   );
 }
 

@@ -15,7 +15,8 @@ const SAMPLES = [16, 64, 256, 1024];
 
 /** Pictures that this machine and its friends make together. */
 export function RenderPanel() {
-  const { jobs, cheats, peers } = useNode();
+  const { jobs, cheats, peers, status } = useNode();
+  const isOpen = status?.sharing.state === "running";
   const job = jobs.find(({ kind }) => kind === "render");
   const names = new Map(peers.map(({ peer, name }) => [peer, name]));
   return (
@@ -26,8 +27,9 @@ export function RenderPanel() {
             <span aria-hidden="true">⚠</span> {text.cheat(name, reason)}
           </p>
         ))}
-      {job === undefined ? <p className="empty">{text.noJobs}</p> : <Picture job={job} />}
-      <Order />
+      {job !== undefined && <Picture job={job} />}
+      {job === undefined && <p className="empty">{isOpen ? text.noJobs : text.later}</p>}
+      {isOpen && <Order />}
     </Room>
   );
 }

@@ -8,6 +8,8 @@ const HEIGHT = 470;
 /** Above the middle, as names stand below. */
 const CENTRE = { x: WIDTH / 2, y: HEIGHT / 2 - 16 };
 
+/** With nobody around, the middle is enough. */
+const ALONE = `0 ${CENTRE.y - 70} ${WIDTH} 170`;
 /** Peers on one ring at most; more stand on two, drawn smaller. */
 const ONE_RING = 9;
 /** Peers drawn at most; the table has them all. */
@@ -66,7 +68,7 @@ export function MeshGraph(props: {
   return (
     <svg
       className={isCrowd ? "mesh crowd" : "mesh"}
-      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      viewBox={peers.length === 0 ? ALONE : `0 0 ${WIDTH} ${HEIGHT}`}
       role="img"
       aria-label={label}
     >

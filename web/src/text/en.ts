@@ -10,6 +10,9 @@ export const text = {
 
   network: "Network",
   you: "you",
+  needsWallet:
+    "Network, files and renders start with your wallet, whose 24 words bring everything back. Make it with",
+  starting: "Starting…",
   noPeers: "Nobody is here yet. Make an invitation and send it to a friend.",
   invite: "Invite",
   join: "Join",
@@ -87,6 +90,7 @@ export const text = {
   size: "Size",
   samples: "Samples",
   start: "Render",
+  later: "This starts with your wallet.",
   noJobs: "Choose a scene: your machine and your friends' render it together.",
   tiles: (done: number, all: number) => `${done} of ${all} tiles verified`,
   verified: "verified",
