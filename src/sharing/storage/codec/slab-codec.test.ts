@@ -340,3 +340,14 @@ test("proofs of cells and of audited leaves, and what they refuse", async () => 
   assert.equal(seen.size, tree.leafCount, "every leaf is asked for some time");
   assert.equal(auditLeaves(new Uint8Array(32), shard.root, shard.length, 99).length, tree.leafCount);
 });
+
+test("a codec that is closed under a taker fails the slab, and nothing beside it", async () => {
+  const pooled = new SlabCodec({ random, workers: 1 });
+  const plaintext = random.fill(new Uint8Array(20 * 2 * CELL_PLAINTEXT));
+  // Stripes are ahead and nobody waits for them while the taker is busy: an unhandled rejection fails this test.
+  const encoding = pooled.encode({ needed: 2, total: 3 }, [plaintext], async () => {
+    await pooled.close();
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+  await assert.rejects(encoding);
+});

@@ -88,7 +88,10 @@ export class SlabCodec {
         for (; next < geometry.stripes && making.length < ahead; next++) {
           const bytes = reader.take(geometry.stripeLength(next));
           const job: CodecJob = { do: "encode", ...stripeKey(geometry, key, next), plaintext: bytes };
-          making.push(this.#run(job, [bytes.buffer]));
+          const made = this.#run(job, [bytes.buffer]);
+          // A thread that dies fails all that are ahead at once; the first of them is told of, in its turn.
+          made.catch(() => {});
+          making.push(made);
         }
         await take({ stripe, cells: cellsOf(await making.shift()!, geometry, stripe, leaves) });
       }
