@@ -25,7 +25,7 @@ const LOOKS = [
   { width: 360, scheme: "light" },
 ] as const;
 /** Pixels of the screen for one of the page's, in the picture of the README. */
-const CRISP = 1.5;
+const CRISP = 1.4;
 /** Least step of brightness in its render, of 255. */
 const GRAIN = 8;
 
