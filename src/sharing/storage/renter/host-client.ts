@@ -152,13 +152,14 @@ export class HostClient {
   async lost(host: PeerId): Promise<readonly ListedShard[] | undefined> {
     const all: ListedShard[] = [];
     let after: Uint8Array | undefined;
-    for (;;) {
+    for (let listed = 0; ; ) {
       const page = await this.#call(host, methods.list, { after, limit: 500, lostOnly: true }, 0);
       if (!page.ok) return undefined;
       all.push(...page.value.shards.filter(({ state }) => state === "lost"));
       after = page.value.shards.at(-1)?.root;
+      listed += page.value.shards.length;
       // An owner has a bounded number of slabs; a host that lists without end is not believed.
-      if (!page.value.more || after === undefined || all.length > 1_000_000) return all;
+      if (!page.value.more || after === undefined || listed > 1_000_000) return all;
     }
   }
 

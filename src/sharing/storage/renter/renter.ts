@@ -61,7 +61,7 @@ export class Renter {
     const { mesh, deals, clock, random } = dependencies;
     this.hosts = new HostBook({ mesh, clock, policy });
     this.client = new HostClient({ mesh, deals, book: this.hosts, clock, random, policy });
-    this.settlements = new Settlements(this.client, dependencies.log);
+    this.settlements = new Settlements(this.client, dependencies);
     this.watch = new SlabWatch(policy, { ...dependencies, renter: this });
   }
 

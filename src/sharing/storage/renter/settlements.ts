@@ -5,6 +5,7 @@
 import { sha256 } from "#base/crypto/sha256.ts";
 import { concatBytes, toHex } from "#base/lib/bytes.ts";
 import type { Logger } from "#base/lib/logger.ts";
+import type { Random } from "#base/lib/random.ts";
 import type { Step } from "#sharing/deals/deal.ts";
 import type { PeerId } from "#sharing/mesh/mesh.ts";
 import type { HostClient } from "./host-client.ts";
@@ -25,13 +26,16 @@ interface Account {
 export class Settlements {
   readonly #client: HostClient;
   readonly #log: Logger;
+  /** Tells the steps of this run from those of another: a step that has a receipt already gets no second one. */
+  readonly #session: Uint8Array;
   readonly #accounts = new Map<PeerId, Account>();
   readonly #running = new Set<Promise<void>>();
   #stopped = false;
 
-  constructor(client: HostClient, log: Logger) {
+  constructor(client: HostClient, { log, random }: { readonly log: Logger; readonly random: Random }) {
     this.#client = client;
     this.#log = log;
+    this.#session = random.fill(new Uint8Array(16));
   }
 
   /** A shard was stored and its root acknowledged. */
@@ -62,7 +66,7 @@ export class Settlements {
     account.egress += bytes;
     if (account.egress < EGRESS_STEP) return;
     const counter = new TextEncoder().encode(`${host} ${account.egressSteps++}`);
-    const subject = toHex(sha256(concatBytes(counter)));
+    const subject = toHex(sha256(concatBytes(this.#session, counter)));
     const milliUnits = milliGib(account.egress);
     this.#add(host, { what: "range read", subject, unit: "gib-egress", milliUnits, proof: subject });
     account.egress = 0;
