@@ -180,6 +180,15 @@ test("two machines write under the same words: the restore has what both wrote, 
       "the buckets",
       PATIENCE,
     );
+    // Machines that stay connected hear of each other's files too.
+    await s3Done(two, "PUT", "/flat/hello", { body: "from the second machine" });
+    await until(
+      async () =>
+        (await s3(one, "GET", "/flat/hello")).text === "from the second machine" ? true : undefined,
+      "the first machine to hear of the second's file",
+      PATIENCE,
+    );
+    await s3Done(one, "DELETE", "/flat/hello");
     const acknowledged: string[] = [];
     const write = async (peer: DemoPeer): Promise<void> => {
       for (let i = 0; i < 4; i++) {

@@ -130,7 +130,11 @@ export class FilesUpkeep {
   #scheduleRound(): void {
     const ms = 1000 * this.#d.policy.epochSeconds;
     this.#cancelRound = this.#d.clock.after(ms, () => {
-      this.#run("upkeep", () => this.#chores());
+      this.#run("upkeep", async () => {
+        // Another machine under the same words may have written meanwhile, while all stayed connected.
+        await this.sync();
+        await this.#chores();
+      });
       this.#scheduleRound();
     });
   }
