@@ -32,6 +32,22 @@ test("a run job without any provider is done by this machine", async (t) => {
   }
 });
 
+test("inputs may have any names: nothing of the job is overwritten, and every output is there", async (t) => {
+  const world = new ComputeWorld(t);
+  const alice = await world.join({ lends: false });
+  const names = ["task-1", "task-0", "job", "漢".repeat(200)];
+  const paths = [await putFile(alice, "echo.wasm", echoCommand)];
+  for (const name of names) paths.push(await putFile(alice, name, text(`this is ${name.slice(0, 9)}`)));
+  const taken = await alice.requester.submit("wasm", { args: [], seed: 1 }, paths);
+  assert.ok(taken.ok);
+  const job = (await alice.requester.ended(taken.value.id))!;
+  assert.equal(job.state, "done", job.reason);
+  for (const name of [...names.slice(0, 3), "漢".repeat(33)]) {
+    const output = await alice.disk.files.readFile(`${job.outputs}/${name}.out`);
+    assert.equal(new TextDecoder().decode(output), `this is ${name.slice(0, 9)}`);
+  }
+});
+
 test("a run job over three providers: receipts equal verified tasks on both sides", async (t) => {
   const world = new ComputeWorld(t);
   const alice = await world.join({ lends: false, requester: { lanes: 0 } });

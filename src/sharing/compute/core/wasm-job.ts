@@ -12,6 +12,7 @@ import type { FinishedTask, JobKind, JobPlan, OutputFile, PlannedTask } from "./
 import { type ContentRef, TASK_MAXIMA, type TaskLimits } from "./task.ts";
 import { checkModule } from "./wasm-module.ts";
 
+const MAX_NAME_BYTES = 100;
 /** Most tasks of one job. */
 const MAX_TASKS = 10_000;
 const DEFAULTS = { memoryBytes: 256 * 2 ** 20, outputBytes: 16 * 2 ** 20, seconds: 60 };
@@ -120,10 +121,17 @@ export function readCommandOutput(output: Uint8Array): z.infer<typeof commandOut
   }
 }
 
-/** A name that is one part of a path, printable, neither hidden nor long. */
+/** A name that is one part of a path, printable, neither hidden nor long: two of them fit into what disks allow. */
 function safeName(name: string): string {
   const plain = name.replace(/[^\p{L}\p{N}._-]/gu, "_").replace(/^\.+/, "_");
-  return plain.slice(0, 100) || "_";
+  let short = "";
+  let bytes = 0;
+  for (const letter of plain) {
+    bytes += new TextEncoder().encode(letter).length;
+    if (bytes > MAX_NAME_BYTES) break;
+    short += letter;
+  }
+  return short || "_";
 }
 
 function uniqueName(name: string, task: FinishedTask, taken: Set<string>): string {

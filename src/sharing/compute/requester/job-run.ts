@@ -685,5 +685,6 @@ function loadOf({ loads }: OpenTasks, worker: Worker): number {
 }
 
 function outputName(task: TaskRun): string {
-  return `task-${task.index}.out`;
+  // No output of a module may bear the name: what comes out never begins with a dot.
+  return `.task-${task.index}`;
 }

@@ -1,6 +1,6 @@
 /**
  * Jobs on disk, a folder each: `job` (what was asked, written once), `journal` (what happened, appended and synced
- * record by record), `task-<i>.out` (a result, before it is paid), and what comes out. A torn end of the journal is
+ * record by record), `.task-<i>` (a result, before it is paid), and what comes out. A torn end of the journal is
  * cut off at the next start: nothing that was acknowledged lies in it.
  */
 import { join } from "node:path";

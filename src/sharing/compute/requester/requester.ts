@@ -101,7 +101,13 @@ export class Requester {
     await parts.disk.files.makeDirectory(parts.folder);
     const records = await TrackRecords.open(parts.disk, parts.folder);
     const requester = new Requester(options, parts, records);
-    for (const id of await requester.#store.list()) await requester.#reopen(id);
+    for (const id of await requester.#store.list()) {
+      await requester.#reopen(id).catch((error: Error) => {
+        if (errorCode(error) !== undefined) throw error;
+        // One damaged job must not keep the others, and everything else of the process, from starting.
+        parts.log.error(`compute: job ${id} cannot be read and is left aside: ${error.message}`);
+      });
+    }
     return requester;
   }
 
@@ -289,6 +295,13 @@ export class Requester {
     { tasks }: { readonly tasks: readonly TaskState[] },
     from: RequestContext,
   ): Outcome<{ unknown: TaskId[] }> {
+    // Anybody may send this: who does not work for us costs no look through the jobs.
+    const worksForUs = this.#parts.deals
+      .list()
+      .some(
+        ({ role, terms }) => role === "buyer" && terms.service === "compute" && terms.seller === from.peer,
+      );
+    if (!worksForUs) return accept({ unknown: tasks.map(({ task }) => task) });
     const unknown = tasks.filter(
       (state) => !this.#inbox.take(from.peer, state) && !this.#isWanted(state, from.peer),
     );
