@@ -5,7 +5,9 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -138,7 +140,11 @@ class Kills {
 
   async #open(pairs: number): Promise<void> {
     const peers: DemoPeer[] = [];
-    for (const name of NAMES.slice(0, pairs)) peers.push(await this.#folder.peer(name, ...OPTIONS));
+    for (const name of NAMES.slice(0, pairs)) {
+      // An address that outlives them: two that die together would not know where the other is now.
+      const address = `-meshbind=/ip4/127.0.0.1/tcp/${await freePort()}`;
+      peers.push(await this.#folder.peer(name, ...OPTIONS, address));
+    }
     await befriend(peers);
     await lendDisks(peers);
     for (const peer of peers) await peer.api.post("/provider/start", {});
@@ -423,6 +429,16 @@ function end(pid: number): void {
   } catch {
     // It has just ended by itself.
   }
+}
+
+/** A port of 127.0.0.1 that nobody uses now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 function seconds(since: number): number {
