@@ -39,6 +39,8 @@ const RENEW = TERM / 10;
 const CLOCK_SKEW = 600;
 /** Open deals that one buyer may have for a service: the one in use and the next, on several devices. */
 const MAX_OPEN = 8;
+/** Deals of one buyer that begin within an hour, closed ones among them: each is kept for ever. */
+const MAX_AN_HOUR = 64;
 /** Milliseconds between two tries to hand over signatures that were not taken yet. */
 const RETRY = 30_000;
 
@@ -402,6 +404,9 @@ export class DealBook implements Deals {
     if (this.#openWith(from.peer, terms.service, now) >= MAX_OPEN) {
       return refuse("limit", `${MAX_OPEN} deals for ${terms.service} are open; close one first`);
     }
+    if (this.#begunSince(from.peer, now - 3600) >= MAX_AN_HOUR) {
+      return refuse("limit", `${MAX_AN_HOUR} deals of yours began within the hour`);
+    }
     const funded = await this.#rails.get(rail)!.open({ peer: from.peer, account: from.account }, credit);
     if (!funded.ok) return refuse("not-allowed", funded.text);
     const own = await mesh.sign(termsMessage(terms));
@@ -416,6 +421,14 @@ export class DealBook implements Deals {
       if (isLive && terms.buyer === buyer && terms.service === service) open++;
     }
     return open;
+  }
+
+  #begunSince(buyer: PeerId, time: number): number {
+    let begun = 0;
+    for (const { role, terms } of this.#deals.values()) {
+      if (role === "seller" && terms.buyer === buyer && terms.from > time) begun++;
+    }
+    return begun;
   }
 
   /** As seller: the receipt of a step, signed and on disk; the same step again gets the same one. */
