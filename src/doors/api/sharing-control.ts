@@ -70,6 +70,8 @@ export interface JobView {
   readonly created: number;
   readonly finished?: number;
   readonly tasks: readonly TaskView[];
+  /** Also where a list leaves the tasks out. */
+  readonly counts: { readonly total: number; readonly verified: number };
   /** Folder with what came out (`picture.png`, or one file an input), when done. */
   readonly outputs?: string;
   readonly reason?: string;

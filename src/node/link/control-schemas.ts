@@ -101,6 +101,7 @@ export const jobView: z.ZodType<JobView> = z.strictObject({
   created: count,
   finished: count.exactOptional(),
   tasks: z.array(taskView).max(many),
+  counts: z.strictObject({ total: count, verified: count }),
   outputs: path.exactOptional(),
   reason: text.exactOptional(),
 });

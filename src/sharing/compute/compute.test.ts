@@ -190,6 +190,21 @@ class StuckRunner implements TaskRunner {
   }
 }
 
+test("who was slower than another is told so, and tasks are counted", async (t) => {
+  const world = new ComputeWorld(t, 7);
+  const alice = await world.join({ lends: false, requester: { lanes: 0 } });
+  const stuck = await world.join({ runner: new StuckRunner() });
+  await world.join();
+  const job = await echoJob(alice, 8);
+  assert.equal(job.state, "done", job.reason);
+  assert.deepEqual(job.counts, { total: 8, verified: 8 });
+  const outcomes = job.tasks
+    .flatMap(({ attempts }) => attempts)
+    .filter(({ provider }) => provider === stuck.mesh.self);
+  assert.ok(outcomes.length > 0);
+  assert.deepEqual([...new Set(outcomes.map(({ outcome }) => outcome))], ["slower than another"]);
+});
+
 test("a job is cancelled, and one past its deadline fails; providers are told", async (t) => {
   const world = new ComputeWorld(t, 6);
   const alice = await world.join({ lends: false, requester: { lanes: 0 } });

@@ -19,6 +19,7 @@ const job: JobView = {
   state: "running",
   created: 1,
   tasks: [{ index: 0, state: "waiting", attempts: [] }],
+  counts: { total: 1, verified: 0 },
 };
 let rendered: RenderRequest | undefined;
 /** The methods that these routes ask for. */

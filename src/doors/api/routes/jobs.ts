@@ -38,7 +38,7 @@ const TASK = {
 
 const JOB = {
   type: "object",
-  required: ["id", "kind", "title", "state", "created", "tasks"],
+  required: ["id", "kind", "title", "state", "created", "tasks", "counts"],
   properties: {
     id: { type: "string" },
     kind: { type: "string", enum: ["render", "wasm"] },
@@ -46,7 +46,13 @@ const JOB = {
     state: { type: "string", enum: ["waiting", "running", "done", "failed", "cancelled"] },
     created: { type: "integer", description: "milliseconds since 1970" },
     finished: { type: "integer" },
-    tasks: { type: "array", items: TASK },
+    tasks: { type: "array", items: TASK, description: "left out of the list for a job that is over" },
+    counts: {
+      type: "object",
+      required: ["total", "verified"],
+      properties: { total: { type: "integer" }, verified: { type: "integer" } },
+      description: "tasks",
+    },
     outputs: { type: "string", description: "the folder with what came out" },
     reason: { type: "string" },
   },

@@ -30,10 +30,8 @@ export function jobCommands(program: Command, context: CliContext): void {
 }
 
 function jobLine(job: JobView): string {
-  // The list leaves out the tasks of a job that is over.
-  const verified = job.tasks.filter(({ state }) => state === "verified").length;
-  const progress = job.tasks.length === 0 ? "" : `  ${verified} of ${job.tasks.length}`;
-  return `${job.id.slice(0, 8)}  ${job.state.padEnd(9)}  ${job.title}${progress}`;
+  const { verified, total } = job.counts;
+  return `${job.id.slice(0, 8)}  ${job.state.padEnd(9)}  ${job.title}  ${verified} of ${total}`;
 }
 
 function jobText(job: JobView): string {

@@ -3,28 +3,27 @@
  * compared where a check is due, asks for receipts, and puts the outputs together. A result counts only with its
  * receipt, so that receipts and verified tasks are equal on both sides.
  */
-import { join } from "node:path";
 import { sha256 } from "#base/crypto/sha256.ts";
 import { toHex } from "#base/lib/bytes.ts";
 import type { Clock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import type { Random } from "#base/lib/random.ts";
-import type { Deal, Deals } from "#sharing/deals/deal.ts";
+import type { Deals } from "#sharing/deals/deal.ts";
 import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
-import { COMPUTE_PROTOCOL } from "../compute-protocol.ts";
 import type { BoundKind } from "../core/bound-kind.ts";
-import { DOUBLED_FIRST, drawCheck } from "../core/check-policy.ts";
-import { receiptProof } from "../core/commitment.ts";
+import { drawCheck } from "../core/check-policy.ts";
 import type { PlannedTask, Rerun } from "../core/job-kind.ts";
 import type { TaskId } from "../core/task.ts";
 import { isTasksOwnFault } from "../core/task-runner.ts";
+import { Assignment } from "./assignment.ts";
 import type { Inbox } from "./inbox.ts";
-import type { JobFolder, JobRecord, JournalRecord } from "./job-store.ts";
+import { JobJournal } from "./job-journal.ts";
+import type { JobFolder, JobRecord } from "./job-store.ts";
 import type { JobEvent, JobState, JobView } from "./job-view.ts";
 import { Providers } from "./providers.ts";
-import { RemoteWorker } from "./remote-worker.ts";
 import { RerunError } from "./rerun-error.ts";
 import type { SelfWorker } from "./self-worker.ts";
+import { priceOf, Settlement } from "./settlement.ts";
 import { type Held, type Running, TaskRun } from "./task-run.ts";
 import type { TrackRecords } from "./track-record.ts";
 import type { AttemptResult, Worker } from "./worker.ts";
@@ -49,23 +48,11 @@ export interface JobRunParts {
 
 /** Milliseconds between two looks at what is slow. */
 const LOOK = 250;
-/** A task is repeated elsewhere when it has taken this many times the median, and at least this many milliseconds. */
-const SLOW_FACTOR = 1.5;
-const SLOW_LEAST = 400;
-/** Before any has ended. */
-const SLOW_FIRST = 4_000;
 /** Failures on other machines after which this machine decides. */
 const MOST_FAILURES = 3;
-const VERDICT_TIMEOUT = 2_000;
-const SETTLE_TRIES = 2;
-
-/** The tasks without a result, as one look found them. */
-interface OpenTasks {
-  readonly tasks: readonly TaskRun[];
-  readonly checks: readonly TaskRun[];
-  /** Attempts under way, by worker. */
-  readonly loads: Map<PeerId, number>;
-}
+/** Why an attempt was stopped: another brought the result first, or its provider was caught at another task. */
+const SLOWER = "slower than another";
+const CAUGHT_ELSEWHERE = "left: caught at another task";
 
 export class JobRun {
   readonly id: string;
@@ -75,15 +62,15 @@ export class JobRun {
   readonly #parts: JobRunParts;
   readonly #tasks: TaskRun[];
   readonly #providers: Providers;
-  /** Milliseconds of ended attempts, for the median. */
-  readonly #times: number[] = [];
+  readonly #journal: JobJournal;
+  readonly #assignment: Assignment;
+  readonly #settlement: Settlement;
   #state: JobState = "waiting";
   #reason: string | undefined;
   #finished: number | undefined;
   #stopLook: () => void = () => {};
   #stopDeadline: () => void = () => {};
   #pumping = false;
-  #spentMsat = 0;
   #resolveEnd!: () => void;
   /** When it has ended, one way or another, and that is on disk. */
   readonly ended: Promise<void>;
@@ -106,8 +93,26 @@ export class JobRun {
       rerun: (task, signal) => this.#rerun(task, signal),
       wake: () => this.wake(),
     });
-    this.#replay(files.history);
-    if (this.over) this.#resolveEnd();
+    const { mesh, self } = parts;
+    this.#journal = new JobJournal({ files, tasks: this.#tasks, mesh, selfName: self.name });
+    this.#settlement = new Settlement({ ...parts, journal: this.#journal, order: record.order });
+    this.#assignment = new Assignment({
+      ...parts,
+      tasks: this.#tasks,
+      providers: this.#providers,
+      budgetMsat: record.budgetMsat,
+      spentMsat: () => this.#journal.spentMsat,
+    });
+    this.#replay();
+  }
+
+  #replay(): void {
+    const end = this.#journal.replay();
+    if (end === undefined) return;
+    this.#state = end.state;
+    this.#finished = end.time;
+    this.#reason = end.reason;
+    this.#resolveEnd();
   }
 
   get over(): boolean {
@@ -126,6 +131,10 @@ export class JobRun {
       state: this.#state,
       created: this.record.created,
       tasks: this.#tasks.map((task) => task.view()),
+      counts: {
+        total: this.#tasks.length,
+        verified: this.#tasks.filter(({ state }) => state === "verified").length,
+      },
       outputs: this.#files.path,
       ...(this.#finished === undefined ? {} : { finished: this.#finished }),
       ...(this.#reason === undefined ? {} : { reason: this.#reason }),
@@ -183,54 +192,25 @@ export class JobRun {
   shun(peer: PeerId): void {
     this.#providers.shun(peer);
     for (const task of this.#tasks) {
-      task.running.get(peer)?.controller.abort();
+      const running = task.running.get(peer);
+      if (running !== undefined) {
+        this.#stop(task, running, CAUGHT_ELSEWHERE).catch((error: Error) => this.#broken(error));
+      }
       task.held = task.held.filter((held) => held.worker.peer !== peer);
       if (task.held.length === 0 && task.check !== "self") task.check = "none";
     }
     this.wake();
   }
 
-  // History.
-
-  #replay(history: readonly JournalRecord[]): void {
-    for (const record of history) {
-      if (record.type === "attempt") {
-        this.#tasks[record.task]?.attempts.push({ provider: record.provider, outcome: record.outcome });
-      } else if (record.type === "verified") this.#replayVerified(record);
-      else if (record.type === "lost") this.#tasks[record.task]!.state = "lost";
-      else if (record.type === "ended") {
-        this.#state = record.state;
-        this.#finished = record.time;
-        this.#reason = record.reason === "" ? undefined : record.reason;
-      }
-    }
-  }
-
-  #replayVerified(record: JournalRecord & { type: "verified" }): void {
-    const task = this.#tasks[record.task]!;
-    const name =
-      record.provider === this.#parts.self.peer ? this.#parts.self.name : this.#nameOf(record.provider);
-    task.state = "verified";
-    task.provider = { peer: record.provider, name };
-    task.milliseconds = record.milliseconds;
-    this.#spentMsat += record.msat;
-  }
-
-  #nameOf(peer: PeerId): string {
-    return this.#parts.mesh.view(peer)?.name ?? "";
-  }
-
   /** Results that were found right just before the end: their receipts are asked for again, which is one receipt. */
   async #settleLeftOvers(): Promise<void> {
-    const open = this.#files.history.filter((record) => record.type === "settling");
-    for (const record of open) {
+    for (const record of this.#journal.leftOvers) {
       const task = this.#tasks[record.task]!;
-      if (task.ended) continue;
       const deal = this.#parts.deals.list().find(({ id }) => id === record.deal);
       const output = await this.#files.read(outputName(task));
-      if (deal === undefined || output === undefined) continue;
-      if (!(await this.#receipt(deal, task, record.proof))) continue;
-      const worker = { peer: record.provider, name: this.#nameOf(record.provider) };
+      if (task.ended || deal === undefined || output === undefined) continue;
+      if (!(await this.#settlement.receipt(deal, task, record.proof))) continue;
+      const worker = { peer: record.provider, name: this.#journal.nameOf(record.provider) };
       await this.#verified(task, worker, record.milliseconds, record.msat, output);
     }
   }
@@ -240,115 +220,9 @@ export class JobRun {
   #pump(): void {
     const limits = this.#tasks[0]?.planned.spec.limits;
     if (limits !== undefined) this.#providers.meet(limits);
-    const workers = this.#workers();
-    const open = this.#openTasks();
-    for (let given = true; given; ) {
-      given = false;
-      for (const worker of workers) {
-        if (loadOf(open, worker) >= worker.window) continue;
-        const task = this.#pick(worker, open);
-        if (task === undefined) continue;
-        this.#launch(task, worker);
-        open.loads.set(worker.peer, loadOf(open, worker) + 1);
-        given = true;
-      }
-    }
+    this.#assignment.giveOut((task, worker) => this.#launch(task, worker));
     this.#checkLast();
     if (this.#tasks.every((task) => task.ended)) void this.#finish();
-  }
-
-  /** Those who can be given something; this machine last, and only where it is needed or works too. */
-  #workers(): Worker[] {
-    const { self, selfWorks } = this.#parts;
-    const remote = this.#providers.ready();
-    const isAlone = remote.length === 0 && !this.#providers.arePreparing;
-    const isNeeded = selfWorks || isAlone || this.#tasks.some((task) => this.#onlySelf(task));
-    return isNeeded ? [...remote, self] : remote;
-  }
-
-  /** Whether nobody but this machine may do it now. */
-  #onlySelf(task: TaskRun): boolean {
-    return !task.ended && (task.needsSelf || task.check !== "none");
-  }
-
-  /** One look over all tasks: a job may have thousands. */
-  #openTasks(): OpenTasks {
-    const tasks = this.#tasks.filter(({ state }) => state === "open");
-    const loads = new Map<PeerId, number>();
-    for (const task of tasks) {
-      for (const peer of task.running.keys()) loads.set(peer, (loads.get(peer) ?? 0) + 1);
-    }
-    const checks = tasks.filter((task) => task.held.length > 0 && task.check !== "none");
-    return { tasks, checks, loads };
-  }
-
-  /** A check first, then what waits, then what is slow elsewhere. */
-  #pick(worker: Worker, open: OpenTasks): TaskRun | undefined {
-    if (!this.#affords(worker)) return undefined;
-    const check = open.checks.find((task) => this.#mayCheck(task, worker));
-    if (check !== undefined) return check;
-    const { selfWorks } = this.#parts;
-    const waiting = open.tasks.find((task) => {
-      if (!task.waits || task.tried.has(worker.peer)) return false;
-      if (worker.isSelf) return true;
-      return !task.needsSelf;
-    });
-    if (waiting !== undefined) return waiting;
-    if (worker.isSelf && !selfWorks) return undefined;
-    return loadOf(open, worker) === 0 ? this.#slowest(worker, open) : undefined;
-  }
-
-  #affords(worker: Worker): boolean {
-    if (!(worker instanceof RemoteWorker) || this.record.budgetMsat === undefined) return true;
-    return this.#spentMsat + this.#promised() + worker.price <= this.record.budgetMsat;
-  }
-
-  /** Msat of attempts under way and results that are held. */
-  #promised(): number {
-    let msat = 0;
-    for (const task of this.#tasks) {
-      for (const { worker } of [...task.running.values(), ...task.held]) {
-        if (worker instanceof RemoteWorker) msat += worker.price;
-      }
-    }
-    return msat;
-  }
-
-  /** This machine may check anything; another, only if its own checks passed, and its owner is another. */
-  #mayCheck(task: TaskRun, worker: Worker): boolean {
-    if (task.state !== "open" || task.held.length === 0 || task.check === "none") return false;
-    if (task.running.size > 0 || task.tried.has(worker.peer)) return false;
-    if (worker.isSelf) return true;
-    if (task.check === "self" || this.#parts.records.of(worker.account).passed < DOUBLED_FIRST) return false;
-    return task.held.every(
-      (held) => held.worker.account !== worker.account && held.worker.arch === worker.arch,
-    );
-  }
-
-  /** The task that has been under way longest at one other worker, if that is long. */
-  #slowest(worker: Worker, open: OpenTasks): TaskRun | undefined {
-    const now = this.#parts.clock.monotonic();
-    const limit = this.#slowAfter();
-    let slowest: TaskRun | undefined;
-    let longest = limit;
-    for (const task of open.tasks) {
-      if (task.state !== "open" || task.running.size !== 1 || task.tried.has(worker.peer)) continue;
-      if (task.needsSelf && !worker.isSelf) continue;
-      const [one] = task.running.values();
-      if (one!.worker.peer === worker.peer || one!.isCheck || task.phase === "verifying") continue;
-      const elapsed = now - one!.began;
-      if (elapsed > longest) {
-        longest = elapsed;
-        slowest = task;
-      }
-    }
-    return slowest;
-  }
-
-  #slowAfter(): number {
-    if (this.#times.length === 0) return SLOW_FIRST;
-    const sorted = [...this.#times].sort((a, b) => a - b);
-    return Math.max(SLOW_LEAST, SLOW_FACTOR * sorted[sorted.length >> 1]!);
   }
 
   /** Looks at what is slow, and for providers that may be tried again, now and then. */
@@ -409,17 +283,15 @@ export class JobRun {
     else if (result.status === "false") await this.#caught(task, worker, result.reason);
     else if (result.status === "failed") await this.#failed(task, worker, result);
     else {
-      await this.#note(task, worker, `left: ${result.reason}`);
+      await this.#journal.note(
+        task,
+        worker.peer,
+        `${result.isLate === true ? "late" : "left"}: ${result.reason}`,
+      );
       this.#providers.goneAway(worker.peer);
     }
     this.#tell(task);
     this.wake();
-  }
-
-  #note(task: TaskRun, worker: Worker, outcome: string): Promise<void> {
-    const kept = outcome.slice(0, 300);
-    task.attempts.push({ provider: worker.peer, outcome: kept });
-    return this.#files.append({ type: "attempt", task: task.index, provider: worker.peer, outcome: kept });
   }
 
   /** A task that fails by itself fails everywhere: this machine has the last word on that. */
@@ -428,7 +300,7 @@ export class JobRun {
     worker: Worker,
     { code, reason }: AttemptResult & { status: "failed" },
   ): Promise<void> {
-    await this.#note(task, worker, `failed: ${reason}`);
+    await this.#journal.note(task, worker.peer, `failed: ${reason}`);
     task.tried.add(worker.peer);
     if (worker.isSelf) return this.#lost(task, reason);
     await this.#parts.records.failed(worker.account);
@@ -436,16 +308,25 @@ export class JobRun {
   }
 
   async #lost(task: TaskRun, reason: string): Promise<void> {
-    task.state = "lost";
-    for (const { controller } of task.running.values()) controller.abort();
-    await this.#files.append({ type: "lost", task: task.index, reason: reason.slice(0, 300) });
+    await this.#journal.lost(task, reason);
+    abortAll(task);
     this.#tell(task);
+  }
+
+  /** Another brought the result: who is still at it is stopped, and it is kept why. */
+  async #stopOthers(task: TaskRun): Promise<void> {
+    for (const running of task.running.values()) await this.#stop(task, running, SLOWER);
+  }
+
+  async #stop(task: TaskRun, { worker, controller }: Running, reason: string): Promise<void> {
+    if (controller.signal.aborted) return;
+    controller.abort();
+    await this.#journal.note(task, worker.peer, reason);
   }
 
   async #right(task: TaskRun, running: Running, result: AttemptResult & { status: "right" }): Promise<void> {
     const { worker } = running;
-    this.#times.push(this.#parts.clock.monotonic() - running.began);
-    if (this.#times.length > 100) this.#times.shift();
+    this.#assignment.took(this.#parts.clock.monotonic() - running.began);
     if (result.claim === undefined) return this.#ownResult(task, result);
     const held: Held = {
       worker,
@@ -457,9 +338,9 @@ export class JobRun {
       await this.#settle(task, [held], result.output);
       return;
     }
-    for (const { controller } of task.running.values()) controller.abort();
     const before = task.held[0];
     task.held.push(held);
+    await this.#stopOthers(task);
     if (before === undefined) {
       await this.#files.write(outputName(task), result.output);
       const passed = this.#parts.records.of(worker.account).passed;
@@ -476,7 +357,7 @@ export class JobRun {
     task.held = task.held.filter((held) => held.outputHash === hash);
     for (const { worker } of wrong) {
       if (worker.arch === self.arch) await this.#caught(task, worker, "a false result");
-      else await this.#note(task, worker, "differs on another architecture");
+      else await this.#journal.note(task, worker.peer, "differs on another architecture");
     }
     if (task.held.length > 0) return this.#agreed(task, result.output);
     task.state = "settling";
@@ -521,11 +402,11 @@ export class JobRun {
   /** Asks for a receipt for each claim; the result counts when there is one. */
   async #settle(task: TaskRun, claims: readonly Held[], output: Uint8Array): Promise<void> {
     task.state = "settling";
-    for (const { controller } of task.running.values()) controller.abort();
+    await this.#stopOthers(task);
     await this.#files.write(outputName(task), output);
     let settled: Held | undefined;
     for (const held of claims) {
-      if (await this.#settleOne(task, held)) settled ??= held;
+      if (await this.#settlement.settle(task, held)) settled ??= held;
       else this.#providers.goneAway(held.worker.peer);
     }
     task.held = [];
@@ -534,65 +415,19 @@ export class JobRun {
       task.state = "open";
       return;
     }
-    const msat = settled.claim.deal.terms.prices.task ?? 0;
+    const msat = priceOf(settled.claim.deal);
     await this.#verified(task, settled.worker, settled.milliseconds, msat, output);
-  }
-
-  async #settleOne(task: TaskRun, { worker, claim, milliseconds }: Held): Promise<boolean> {
-    const proof = toHex(receiptProof(claim.commitment.hash, this.record.order));
-    const { deal } = claim;
-    const msat = deal.terms.prices.task ?? 0;
-    const { peer } = worker;
-    await this.#files.append({
-      type: "settling",
-      task: task.index,
-      provider: peer,
-      deal: deal.id,
-      proof,
-      milliseconds,
-      msat,
-    });
-    if (!(await this.#receipt(deal, task, proof))) {
-      await this.#note(task, worker, "left: gave no receipt");
-      return false;
-    }
-    await this.#parts.records.passed(worker.account);
-    await this.#note(task, worker, "verified");
-    this.#verdict(peer, task);
-    return true;
-  }
-
-  async #receipt(deal: Deal, task: TaskRun, proof: string): Promise<boolean> {
-    const step = { what: "task verified", subject: task.id, unit: "task", milliUnits: 1000, proof } as const;
-    for (let i = 0; i < SETTLE_TRIES; i++) {
-      const outcome = await this.#parts.deals.settle(deal, step);
-      if (outcome.ok) return true;
-      this.#parts.log.debug("net", () => `compute: no receipt for ${task.id}: ${outcome.refusal.text}`);
-    }
-    return false;
-  }
-
-  /** Tells a provider that its result was right. */
-  #verdict(peer: PeerId, task: TaskRun): void {
-    const { verdict } = COMPUTE_PROTOCOL.methods;
-    const request = { task: task.id, verified: true, reason: "" };
-    void this.#parts.mesh.call(peer, COMPUTE_PROTOCOL, verdict, request, { timeoutMs: VERDICT_TIMEOUT });
   }
 
   async #verified(
     task: TaskRun,
-    { peer, name }: { readonly peer: PeerId; readonly name: string },
+    provider: { readonly peer: PeerId; readonly name: string },
     milliseconds: number,
     msat: number,
     output: Uint8Array,
   ): Promise<void> {
-    await this.#files.append({ type: "verified", task: task.index, provider: peer, milliseconds, msat });
-    this.#spentMsat += msat;
-    task.state = "verified";
-    task.held = [];
-    task.provider = { peer, name };
-    task.milliseconds = milliseconds;
-    for (const { controller } of task.running.values()) controller.abort();
+    await this.#journal.verified(task, provider, milliseconds, msat);
+    await this.#stopOthers(task);
     const picture = this.#kind.preview(task.planned, output);
     if (picture !== undefined) await this.#files.show(`tile-${task.index}.png`, picture);
     this.#tell(task);
@@ -605,14 +440,12 @@ export class JobRun {
     const { clock, emit, mesh, records } = this.#parts;
     const { peer, name } = worker;
     task.tried.add(peer);
-    await this.#note(task, worker, `caught: ${reason}`);
-    await this.#files.append({ type: "cheat", provider: peer, reason: reason.slice(0, 300) });
+    await this.#journal.note(task, worker.peer, `caught: ${reason}`);
+    await this.#journal.cheat(peer, reason);
     await records.caught(worker.account, clock.now());
     emit({ type: "cheat", peer, name, job: this.id, task: task.index, reason });
     this.#parts.caught(peer, reason);
-    const { verdict } = COMPUTE_PROTOCOL.methods;
-    const request = { task: task.id, verified: false, reason: reason.slice(0, 200) };
-    await mesh.call(peer, COMPUTE_PROTOCOL, verdict, request, { timeoutMs: VERDICT_TIMEOUT });
+    await this.#settlement.verdict(peer, task, reason);
     mesh.misbehaved(peer, `compute: ${reason}`, 100);
   }
 
@@ -661,7 +494,7 @@ export class JobRun {
     this.#reason = reason === "" ? undefined : reason;
     this.#finished = this.#parts.clock.now();
     this.#stopAll();
-    await this.#files.append({ type: "ended", state, reason: reason.slice(0, 1000), time: this.#finished });
+    await this.#journal.ended({ state, reason: this.#reason, time: this.#finished });
     this.#parts.emit({ type: "job", job: this.view() });
     this.#resolveEnd();
   }
@@ -669,19 +502,12 @@ export class JobRun {
   #stopAll(): void {
     this.#stopLook();
     this.#stopDeadline();
-    for (const task of this.#tasks) {
-      for (const { controller } of task.running.values()) controller.abort();
-    }
-  }
-
-  /** Where everything of the job lies. */
-  pathOf(name: string): string {
-    return join(this.#files.path, name);
+    for (const task of this.#tasks) abortAll(task);
   }
 }
 
-function loadOf({ loads }: OpenTasks, worker: Worker): number {
-  return loads.get(worker.peer) ?? 0;
+function abortAll({ running }: TaskRun): void {
+  for (const { controller } of running.values()) controller.abort();
 }
 
 function outputName(task: TaskRun): string {

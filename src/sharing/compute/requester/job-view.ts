@@ -13,9 +13,16 @@ export interface JobView {
   readonly created: number;
   readonly finished?: number;
   readonly tasks: readonly TaskView[];
+  /** Also where a list leaves the tasks out. */
+  readonly counts: TaskCounts;
   /** The job's folder; a verified tile lies in it as `tile-<i>.png` at once, the rest when the job is done. */
   readonly outputs?: string;
   readonly reason?: string;
+}
+
+export interface TaskCounts {
+  readonly total: number;
+  readonly verified: number;
 }
 
 export interface TaskView {

@@ -97,8 +97,8 @@ export class RemoteWorker implements Worker {
       const end = await ended;
       if (end.state === "silent") {
         this.#cancel(attempt);
-        const late = patience.signal.aborted && !signal.aborted;
-        return { status: "gone", reason: late ? `not done after ${limit} ms` : end.reason };
+        const isLate = patience.signal.aborted && !signal.aborted;
+        return { status: "gone", reason: isLate ? `not done after ${limit} ms` : end.reason, isLate };
       }
       if (end.state === "failed") {
         const { code, text } = end.failure!;

@@ -21,7 +21,7 @@ export type AttemptResult =
   /** The task ended with a reason there. */
   | { readonly status: "failed"; readonly code: RunFailureCode; readonly reason: string }
   /** The provider went away, refused, or was told to stop. */
-  | { readonly status: "gone"; readonly reason: string };
+  | { readonly status: "gone"; readonly reason: string; readonly isLate?: boolean };
 
 /** What a provider is to get a receipt for. */
 export interface Claim {
