@@ -60,7 +60,8 @@ export function violationsOf(path: string, source: string): string[] {
     }
     const other = layerOf(resolved);
     if (other === layer) continue;
-    if (target.startsWith("../")) {
+    const isOwnSubfolder = other?.startsWith(`${layer}/`) === true;
+    if (target.startsWith("../") && !isOwnSubfolder) {
       found.push(`src/${path}: crosses folders with ${target}; write #${resolved}`);
       continue;
     }

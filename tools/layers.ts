@@ -19,6 +19,7 @@ const SHARING = [
   "sharing/content",
   "sharing/deals",
   "sharing/storage",
+  "sharing/compute/core",
   "sharing/compute",
   "sharing/relay",
 ];
@@ -59,7 +60,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "sharing/content": [...BASE, "sharing/mesh"],
   "sharing/deals": [...BASE, "sharing/mesh"],
   "sharing/storage": [...BASE, "sharing/mesh", "sharing/content", "sharing/deals"],
-  "sharing/compute": [...BASE, "sharing/mesh", "sharing/content", "sharing/deals"],
+  // Bytes in, bytes out; of the mesh its CBOR and its schemas.
+  "sharing/compute/core": ["base/lib", "base/crypto", "sharing/mesh"],
+  "sharing/compute": [...BASE, "sharing/mesh", "sharing/content", "sharing/deals", "sharing/compute/core"],
   "sharing/relay": [...BASE, "sharing/mesh", "sharing/content", "sharing/deals"],
 
   "doors/rpc": [...BASE, ...PROTOCOL, ...LEDGER, "money/wallet"],
@@ -83,9 +86,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 export const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = {
   "doors/api": SHARING,
   "doors/cli": ["doors/rpc", "doors/api"],
+  "sharing/compute/core": ["sharing/content"],
 };
 
 /**
  * Folders that hold no I/O and run in a browser: they may import no `node:` module. Tests beside them may.
  */
-export const PURE: readonly string[] = ["base/lib", ...PROTOCOL];
+export const PURE: readonly string[] = ["base/lib", ...PROTOCOL, "sharing/compute/core"];
