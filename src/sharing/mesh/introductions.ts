@@ -21,6 +21,9 @@ import { accept, type MethodSpec, type Outcome, refuse } from "./protocol.ts";
 /** Most pages of members that are asked for at a time. */
 const MAX_PAGES = 20;
 const MAX_DEVICES = 8;
+/** Most addresses of a peer that are kept, and how many of its own stay before those that others tell. */
+const MAX_ADDRESSES = 8;
+const OWN_ADDRESSES = 4;
 /** Seconds of the longest invitation: 30 days. */
 export const MAX_INVITATION_SECONDS = 30 * 86_400;
 
@@ -34,6 +37,7 @@ export interface IntroducingMesh {
   connect(peer: PeerId): Promise<string | undefined>;
   /** Keeps a peer connected from now on. */
   wanted(peer: PeerId): void;
+  isConnected(peer: PeerId): boolean;
   /** The account of a connected peer. */
   accountOf(peer: PeerId): AccountId | undefined;
   trustChanged(): void;
@@ -167,9 +171,12 @@ export class Introductions {
       const peer = peerIdOf(certificate.device);
       const account = accountIdOf(certificate.account);
       if (peer === self || !circles.isFriend(account)) continue;
-      // What a peer said of itself counts more than what others say of it.
-      if ((book.get(peer)?.addresses.length ?? 0) === 0) {
-        const addresses = checkAddresses(device.addresses);
+      const known = book.get(peer)?.addresses ?? [];
+      if (known.length === 0 || !mesh.isConnected(peer)) {
+        // What a peer said of itself counts more than what others say of it; but it may have moved since.
+        const told = checkAddresses(device.addresses);
+        const all = [...known.slice(0, OWN_ADDRESSES), ...told, ...known.slice(OWN_ADDRESSES)];
+        const addresses = [...new Set(all)].slice(0, MAX_ADDRESSES);
         book.note(peer, { account, certificate: device.certificate, addresses });
       }
       mesh.wanted(peer);

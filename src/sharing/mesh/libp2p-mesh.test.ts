@@ -45,3 +45,28 @@ test("a ban, an identity and the friends outlive a restart", async (context) => 
   assert.equal(await again.forget(friend.self), true);
   assert.equal(again.view(friend.self)?.standing ?? "stranger", "stranger");
 });
+
+test("two friends that moved while both were away find each other through a third", async (context) => {
+  const folders = await Promise.all([1, 2].map(() => mkdtemp(join(tmpdir(), "freehold-moved-"))));
+  const secrets = [6, 7].map((byte) => new Uint8Array(32).fill(byte));
+  const open = (i: number) => openTestMesh(context, { directory: folders[i]!, accountSecret: secrets[i]! });
+  const third = await openTestMesh(context);
+  const { link } = await third.createInvitation({ uses: 2, seconds: 600 });
+  const [one, two] = [await open(0), await open(1)];
+  for (const mesh of [one, two]) assert.ok((await mesh.acceptInvitation(link)).ok);
+  await connected(one, two.self);
+  await connected(two, one.self);
+  const before = [one, two].map(({ listening }) => listening);
+  await Promise.all([one.close(), two.close()]);
+  const back = [await open(0), await open(1)] as const;
+  context.after(async () => {
+    await Promise.all(back.map((mesh) => mesh.close()));
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  });
+  assert.notDeepEqual(
+    back.map(({ listening }) => listening),
+    before,
+  );
+  await connected(back[0], back[1].self);
+  await connected(back[1], back[0].self);
+});

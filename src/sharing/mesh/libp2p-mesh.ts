@@ -81,6 +81,9 @@ const MAX_MISSED_PINGS = 3;
 /** Redialling a friend: after a second, then twice as long each time, two minutes at most. */
 const REDIAL_MS = 1000;
 const MAX_REDIAL_MS = 120_000;
+/** So many friends are asked where one is that can not be reached, and no more often than this. */
+const ASK_FRIENDS = 3;
+const ASK_MS = 5_000;
 const MAX_CONNECTIONS = 300;
 /** Open connections from one IP address that is not this machine. */
 const MAX_PER_IP = 32;
@@ -110,6 +113,8 @@ export class Libp2pMesh implements Mesh {
   #updateQueued = false;
   #node: Libp2p | undefined;
   #closed = false;
+  /** When friends were last asked where others are, by the monotonic clock. */
+  #askedAround: number | undefined;
   #cancelPing: (() => void) | undefined;
 
   private constructor(
@@ -144,6 +149,7 @@ export class Libp2pMesh implements Mesh {
         call: (peer, method, request) => this.call(peer, MESH_PROTOCOL, method, request),
         connect: (peer) => this.#connect(this.#link(peer)),
         wanted: (peer) => this.#want(this.#link(peer)),
+        isConnected: (peer) => this.#links.get(peer)?.ready === true,
         accountOf: (peer) => this.#links.get(peer)?.account,
         trustChanged: () => this.#refreshStandings(),
       },
@@ -521,10 +527,23 @@ export class Libp2pMesh implements Mesh {
     link.cancelRedial = this.#clock.after(delay, () => {
       link.cancelRedial = undefined;
       void this.#connect(link).then((failed) => {
-        if (failed !== undefined && this.#links.get(link.peer) === link && link.standing === "friend")
-          this.#want(link);
+        if (failed === undefined || this.#links.get(link.peer) !== link || link.standing !== "friend") return;
+        this.#want(link);
+        this.#askAround();
       });
     });
+  }
+
+  /** A friend is not where it was: those who are here may know where it is now. */
+  #askAround(): void {
+    const now = this.#clock.monotonic();
+    if (this.#askedAround !== undefined && now - this.#askedAround < ASK_MS) return;
+    this.#askedAround = now;
+    const here = [...this.#links.values()].filter(({ ready, standing }) => ready && standing === "friend");
+    for (let i = 0; i < ASK_FRIENDS && here.length > 0; i++) {
+      const [link] = here.splice(this.#random.below(here.length), 1);
+      this.#meet(link!);
+    }
   }
 
   // Hello
