@@ -259,7 +259,7 @@ test("a render fills its mosaic, names who helped, and names the cheat", options
   await order.getByLabel("Size").selectOption("320x180");
   await order.getByLabel("Samples").selectOption("16");
   await order.getByRole("button", { name: "Render" }).click();
-  await order.locator(".tile.verified img").first().waitFor();
+  await order.locator(".tile.verified img").first().waitFor({ timeout: 120_000 }).catch(tellOfJob);
   const [job] = await alice.api.get<readonly { id: string; tasks: readonly unknown[] }[]>("/jobs");
   const tiles = job?.tasks.length ?? 0;
   assert.ok(tiles > 1);
@@ -285,6 +285,13 @@ test("a render fills its mosaic, names who helped, and names the cheat", options
   assert.equal((await order.locator(".badge").allTextContents()).join(), badges);
   await picture.waitFor();
 });
+
+/** What the node says of a job that the page does not show as it should. */
+async function tellOfJob(error: Error): Promise<never> {
+  const [job] = await alice.api.get<readonly { id: string }[]>("/jobs");
+  const known = job === undefined ? "no job" : await alice.api.get(`/jobs/${job.id}`);
+  throw new Error(`${error.message}\n${JSON.stringify(known)}`);
+}
 
 test(
   "the theme is switched by keyboard and stays; motion stops where it is not wanted",
