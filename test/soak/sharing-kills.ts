@@ -266,7 +266,11 @@ class Pair {
   }
 
   async #submit(kind: "render" | "run"): Promise<void> {
-    const open = (await this.#peer.api.get<readonly Job[]>("/jobs")).filter(({ state }) => state !== "done");
+    const jobs = await this.#peer.api.get<readonly Job[]>("/jobs");
+    for (const { id, state, reason } of jobs) {
+      assert.ok(state !== "failed" && state !== "cancelled", `${this.name} job ${id}: ${reason}`);
+    }
+    const open = jobs.filter(({ state }) => state !== "done");
     if (open.length >= MOST_JOBS) return;
     const body =
       kind === "render"
