@@ -4,10 +4,6 @@
  */
 import { createCipheriv, createDecipheriv } from "node:crypto";
 
-/** Bytes of a key. */
-export const AEAD_KEY_BYTES = 32;
-/** Bytes of a nonce. */
-export const AEAD_NONCE_BYTES = 12;
 /** Bytes that sealing adds. */
 export const AEAD_TAG_BYTES = 16;
 

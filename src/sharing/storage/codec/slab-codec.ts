@@ -177,9 +177,6 @@ export class SlabCodec {
   }
 }
 
-/** What users of the codec see of it. */
-export type SlabCodecFace = Pick<SlabCodec, "encode" | "encodeWhole" | "decode" | "remake" | "close">;
-
 function stripeKey(geometry: SlabGeometry, key: Uint8Array, stripe: number): StripeKey {
   const isLast = stripe === geometry.stripes - 1;
   return {

@@ -7,8 +7,6 @@ const VERSION = 1;
 /** Bytes before the list of pairs. */
 export const PARAMS_SIZE = 144;
 const PAIR_SIZE = 12;
-/** Most pairs of one call. */
-export const MAX_PAIRS = 4_096;
 
 /** A batch of samples of one pixel of the picture, as checks name it. */
 export interface Pair {
