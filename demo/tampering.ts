@@ -5,10 +5,11 @@
 import type { RunOutcome, RunTask, TaskRunner } from "#sharing/compute/core/task-runner.ts";
 import { compileKernel } from "../tools/build-kernels.ts";
 
-export const TAMPERINGS = ["skip", "other", "blur", "late"] as const;
+export const TAMPERINGS = ["skip", "other", "blur", "totals", "late"] as const;
 /**
  * `skip`: traces 15 of 16 samples and scales them up; `other`: renders another tile; `blur`: smooths the tile, which a
- * look at the picture would forgive; `late`: answers when nobody waits any more.
+ * look at the picture would forgive; `totals`: right samples, brightened in the tile alone; `late`: answers when nobody
+ * waits any more. All but the totals are consistent in themselves: only the check by pairs can tell.
  */
 export type Tampering = (typeof TAMPERINGS)[number];
 
@@ -17,6 +18,7 @@ export const TAMPERING_TEXT: Readonly<Record<Tampering, string>> = {
   skip: "saves itself 1 of 16 samples",
   other: "hands over another tile",
   blur: "hands over a smoothed tile",
+  totals: "hands over a tile brighter than its samples",
   late: "answers when nobody waits any more",
 };
 
@@ -28,17 +30,21 @@ const BATCH = 16;
 const PIXEL_BYTES = 12;
 /** Milliseconds by which `late` is late: more than any requester of the story waits. */
 const DELAY = 120_000;
+/** How much brighter `totals` makes a tile. */
+const BRIGHTER = 1.0625;
 
 /** A runner that tampers with tiles and leaves everything else alone. */
 export class TamperedRunner implements TaskRunner {
   readonly #honest: TaskRunner;
   readonly #tampering: Tampering;
+  readonly #lateMs: number;
   readonly #kernel: Promise<Uint8Array> | undefined;
 
-  constructor(honest: TaskRunner, tampering: Tampering) {
+  constructor(honest: TaskRunner, tampering: Tampering, lateMs = DELAY) {
     this.#honest = honest;
     this.#tampering = tampering;
-    this.#kernel = tampering === "skip" ? compileKernel("tracer", skipSamples) : undefined;
+    this.#lateMs = lateMs;
+    this.#kernel = tampering === "skip" ? skippingKernel(1) : undefined;
   }
 
   async run(task: RunTask, signal: AbortSignal): Promise<RunOutcome> {
@@ -61,10 +67,12 @@ export class TamperedRunner implements TaskRunner {
         return await this.#honest.run({ ...task, params: elsewhere(params) }, signal);
       case "blur":
         return blurred(await this.#honest.run(task, signal), view);
+      case "totals":
+        return brightened(await this.#honest.run(task, signal));
       case "late": {
         const outcome = await this.#honest.run(task, signal);
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, DELAY);
+          const timer = setTimeout(resolve, this.#lateMs);
           signal.addEventListener("abort", () => {
             clearTimeout(timer);
             resolve();
@@ -76,13 +84,22 @@ export class TamperedRunner implements TaskRunner {
   }
 }
 
-/** The tracer's source with one sample of each batch left out, and the others scaled up. */
-function skipSamples(path: string, text: string): string {
-  if (!path.endsWith("tracer/tracer.ts")) return text;
-  const loop = /(for \(let i: u32 = 0; i < BATCH)(; i\+\+\) \{\s*startSample\(i\);[^}]*\})/;
-  if (!loop.test(text)) throw new Error("the tracer's loop over samples is not where it was");
-  const scale = ["R", "G", "B"].map((c) => `batch${c} *= <f32>16 / <f32>15;`).join(" ");
-  return text.replace(loop, `$1 - 1$2 ${scale}`);
+/** A tracer that leaves out one sample of every `period`-th batch, and scales the others up. */
+export function skippingKernel(period: number): Promise<Uint8Array> {
+  return compileKernel("tracer", (path, text) => {
+    if (!path.endsWith("tracer/tracer.ts")) return text;
+    const loop = /(for \(let i: u32 = 0; i < )BATCH(; i\+\+\) \{\s*startSample\(i\);[^}]*\})/;
+    if (!loop.test(text)) throw new Error("the tracer's loop over samples is not where it was");
+    const kept = `const kept: u32 = batch % ${period} == 0 ? BATCH - 1 : BATCH;`;
+    const scale = ["R", "G", "B"].map((c) => `batch${c} *= <f32>BATCH / <f32>kept;`).join(" ");
+    return text.replace(loop, `${kept} $1kept$2 ${scale}`);
+  });
+}
+
+function brightened(outcome: RunOutcome): RunOutcome {
+  if (!outcome.ok) return outcome;
+  const sums = new Float32Array(outcome.value.output.slice().buffer).map((value) => value * BRIGHTER);
+  return { ok: true, value: { ...outcome.value, output: new Uint8Array(sums.buffer) } };
 }
 
 /** Params of the tile beside it, of the same size and in the picture. */

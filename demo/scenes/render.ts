@@ -70,16 +70,21 @@ export async function render(
   return picture;
 }
 
+/** How an attempt's outcome begins where it was false. */
+const CAUGHT = "caught: ";
+
 async function tellOfCheat(erin: DemoPeer, cheat: DemoPeer, job: Job): Promise<void> {
   const peer = await cheat.sharing();
-  const caught = job.tasks.flatMap(({ attempts }) => attempts).filter(({ provider }) => provider === peer);
+  const caught = job.tasks
+    .flatMap(({ attempts }) => attempts)
+    .filter(({ provider, outcome }) => provider === peer && outcome.startsWith(CAUGHT));
   if (job.tasks.some(({ provider }) => provider === peer)) throw new Error(`${cheat.name} was believed`);
   const receipts = await erin.api.get<readonly Receipt[]>("/receipts?service=compute&limit=500");
   const paid = receipts.filter((receipt) => receipt.peer === peer).length;
   if (paid > 0) throw new Error(`${cheat.name} got ${paid} receipts`);
   const [first] = caught;
   if (first !== undefined) {
-    const reason = first.outcome.replace(/^caught: /, "");
+    const reason = first.outcome.slice(CAUGHT.length);
     return say(`  ${orange(`${cheat.name} was caught`)}: ${reason}; no receipt, no more tasks`);
   }
   // It was given tasks and brought none in time, so others did them.

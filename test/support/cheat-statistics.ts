@@ -1,21 +1,25 @@
 /** How surely checks by pairs catch what they are to catch: real tiles, real checks, cheats by seed. */
-import { SeededRandom } from "#base/lib/random.ts";
+import { type Random, SeededRandom } from "#base/lib/random.ts";
 import type { PlannedTask } from "#sharing/compute/core/job-kind.ts";
 import { RenderKind, type RenderSettings } from "#sharing/compute/core/render/render-kind.ts";
 import type { RunResult } from "#sharing/compute/core/task-runner.ts";
 import { DirectRunner, MapContents, TRACER } from "#sharing/compute/test-world.ts";
-import { withFalsePairs, withSeed, withSkippedSamples } from "./render-cheats.ts";
+
+import { skippingKernel } from "../../demo/tampering.ts";
 import { smallGlb } from "./render-scenes.ts";
 
-/** A tile as an honest provider renders it, and as it is under another seed. */
+/** A tile as an honest provider renders it, as it is under another seed, and with 1 of 32 samples left out. */
 export interface Tile {
   readonly task: PlannedTask;
   readonly honest: RunResult;
   readonly other: RunResult;
+  readonly skipped: RunResult;
 }
 
 /** Bytes of a batch's sums. */
 const BATCH = 12;
+/** Where a tile's params hold the low word of the seed. */
+const SEED_AT = 48;
 
 export class TileChecks {
   readonly #kind = new RenderKind(TRACER);
@@ -40,21 +44,24 @@ export class TileChecks {
     };
     const split = await checks.#kind.split(settings, [scene], checks.#contents);
     if (!split.ok) throw new Error(split.reason);
+    const kernel = await skippingKernel(2);
     for (const [i, task] of split.plan.tasks.entries()) {
       if (i % step !== 0) continue;
       const honest = await checks.#run(task, task.spec.params);
       const other = await checks.#run(task, withSeed(task.spec.params, 12345));
-      checks.tiles.push({ task, honest, other });
+      const skipped = await checks.#run(task, task.spec.params, kernel);
+      checks.tiles.push({ task, honest, other, skipped });
     }
     return checks;
   }
 
-  async #run({ spec }: PlannedTask, params: Uint8Array): Promise<RunResult> {
+  /** Runs the task's kernel, or a false one. */
+  async #run({ spec }: PlannedTask, params: Uint8Array, kernel?: Uint8Array): Promise<RunResult> {
     const content = ({ id }: { id: string }) => ({ id, bytes: () => this.#contents.read(id) });
     const task = {
       ...spec,
       owner: "self",
-      code: content(spec.code),
+      code: kernel === undefined ? content(spec.code) : { id: "skips", bytes: async () => kernel },
       inputs: spec.inputs.map(content),
       params,
     };
@@ -104,14 +111,13 @@ export class TileChecks {
    */
   async skipping(runs: number): Promise<number[]> {
     const tiles = this.notPlainSky;
-    const spoilt = tiles.map(({ honest, other }) => withSkippedSamples(honest, other, 2));
     const caughtAt: number[] = [];
     for (let run = 0; run < runs; run++) {
       const random = new SeededRandom(7_000_000 + run);
       let count = 0;
       for (let isCaught = false; !isCaught && count < 20; count++) {
         const at = random.below(tiles.length);
-        isCaught = await this.isCaught(tiles[at]!, spoilt[at]!, random);
+        isCaught = await this.isCaught(tiles[at]!, tiles[at]!.skipped, random);
       }
       caughtAt.push(count);
     }
@@ -132,4 +138,41 @@ export class TileChecks {
 /** How often a check of 64 pairs catches a share of false ones. */
 export function predicted(share: number): number {
   return 1 - (1 - share) ** 64;
+}
+
+/** Parameters of the same tile under another seed. */
+function withSeed(params: Uint8Array, seed: number): Uint8Array {
+  const changed = params.slice();
+  new DataView(changed.buffer).setUint32(SEED_AT, seed, true);
+  return changed;
+}
+
+/**
+ * Falsifies a share of the pairs of pixel and batch, chosen at random, exactly round(share × pairs) of them; the output
+ * is their sum, as the kernel's is.
+ */
+function withFalsePairs(result: RunResult, share: number, random: Random): RunResult {
+  const trace = new Float32Array(result.trace.slice().buffer);
+  const pairs = trace.length / 3;
+  const order = Array.from({ length: pairs }, (_, i) => i);
+  const wanted = Math.round(share * pairs);
+  for (let i = 0; i < wanted; i++) {
+    const j = i + random.below(pairs - i);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+    trace[3 * order[i]!] = trace[3 * order[i]!]! + 0.125;
+  }
+  return { ...result, trace: new Uint8Array(trace.buffer), output: sumsOf(trace, result.leafLength / 4) };
+}
+
+/** Each pixel's batches summed up, in order and in f32. */
+function sumsOf(trace: Float32Array, perPixel: number): Uint8Array {
+  const output = new Float32Array((3 * trace.length) / perPixel);
+  for (let pixel = 0; 3 * pixel < output.length; pixel++) {
+    for (let channel = 0; channel < 3; channel++) {
+      let sum = 0;
+      for (let at = channel; at < perPixel; at += 3) sum = Math.fround(sum + trace[pixel * perPixel + at]!);
+      output[3 * pixel + channel] = sum;
+    }
+  }
+  return new Uint8Array(output.buffer);
 }
