@@ -20,6 +20,7 @@ import { Libp2pMesh } from "#sharing/mesh/libp2p-mesh.ts";
 import type { PeerId } from "#sharing/mesh/mesh.ts";
 import { Files } from "#sharing/storage/files/files.ts";
 import { StorageHost } from "#sharing/storage/host/storage-host.ts";
+import { endingDisk } from "./ending-disk.ts";
 import { FriendRail } from "./friend-rail.ts";
 import { encodeLedgerOffer } from "./ledger-offer.ts";
 import { LinkedRail } from "./link/rail-link.ts";
@@ -39,6 +40,8 @@ export interface SharingParts {
   readonly link: Link;
   readonly log: Logger;
   readonly stack: AsyncDisposableStack;
+  /** Ends the process: what is on disk can be trusted, what is in memory no longer. */
+  readonly failed: (error: Error) => void;
   /** Runs what the provider is given in place of our own runner; the story's dishonest peer hands one in. */
   readonly providerRunner?: (honest: TaskRunner) => TaskRunner;
 }
@@ -56,6 +59,8 @@ export async function composeSharing(start: SharingStart, parts: SharingParts): 
   const clock = systemClock;
   const random = secureRandom;
   const disk = nodeDisk;
+  // The host opens its own store anew after a failure; everything else starts again with the process.
+  const strict = endingDisk(disk, (error) => parts.failed(error));
   const within = (name: string) => join(start.folder, name);
   const events = new EventFan();
   const startedAt = clock.now();
@@ -77,7 +82,15 @@ export async function composeSharing(start: SharingStart, parts: SharingParts): 
   const rails = [
     new FriendRail(new LinkedRail(link, "free"), (peer) => mesh.view(peer)?.standing === "friend"),
   ];
-  const deals = await DealBook.open({ mesh, disk, folder: within("deals"), clock, random, log, rails });
+  const deals = await DealBook.open({
+    mesh,
+    disk: strict,
+    folder: within("deals"),
+    clock,
+    random,
+    log,
+    rails,
+  });
   stack.defer(() => deals.stop());
 
   const hosting = await openHostSwitch(disk.files, within("host.json"));
@@ -90,7 +103,7 @@ export async function composeSharing(start: SharingStart, parts: SharingParts): 
   }
 
   const files = new Files({
-    ...{ mesh, deals, disk, clock, random, log },
+    ...{ mesh, deals, disk: strict, clock, random, log },
     folder: within("files"),
     filesKey: start.keys.files,
     policy: policyOf(start.files),

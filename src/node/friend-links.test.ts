@@ -20,7 +20,9 @@ function viewOf(
       : encodeLedgerOffer({ magic: MAGIC, host: "127.0.0.1", port: 18_444, ...offer });
   const view: PeerView = {
     ...{ peer, account: undefined, name: "", standing: "friend", connected: true, addresses: [] },
-    ...{ ip: "127.0.0.1", latencyMs: undefined, bytesSent: 0, bytesReceived: 0 },
+    // Where its ledger is, it is itself, unless a test says otherwise.
+    ip: offer === undefined || offer instanceof Uint8Array ? "127.0.0.1" : (offer.host ?? "127.0.0.1"),
+    ...{ latencyMs: undefined, bytesSent: 0, bytesReceived: 0 },
     offers: bytes === undefined ? {} : { ledger: bytes },
     ...more,
   };
@@ -82,6 +84,8 @@ test("only friends of our own network, at addresses that are theirs", () => {
     viewOf("q", undefined),
     // Another machine's loopback.
     viewOf("r", { host: "127.0.0.1" }, { ip: "1.1.1.1" }),
+    viewOf("t", { host: "192.168.1.1" }, { ip: "1.1.1.1" }),
+    viewOf("u", { host: "192.168.1.1" }, { ip: "127.0.0.1" }),
     viewOf("s", { host: "0.0.0.0" }, { ip: undefined }),
   ];
   for (const view of views) friends.seen(view);

@@ -81,8 +81,8 @@ export class FriendLinks {
     if (offer === undefined || !equalBytes(offer.magic, this.#parts.magic)) return undefined;
     const host = offer.host === "0.0.0.0" || offer.host === "::" ? ip : offer.host;
     if (host === undefined || isIP(host) === 0) return undefined;
-    // Another machine's loopback is not ours.
-    if (isLoopback(host) && (ip === undefined || !isLoopback(ip))) return undefined;
+    // What it says of itself must be where it is: else it could have us trust, or dial, whom it likes.
+    if (host !== ip && !(isLoopback(host) && ip !== undefined && isLoopback(ip))) return undefined;
     return { host, address: isIP(host) === 6 ? `[${host}]:${offer.port}` : `${host}:${offer.port}` };
   }
 

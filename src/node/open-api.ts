@@ -28,6 +28,8 @@ export async function openApi(
 ): Promise<OpenApi> {
   // Only now: a node without this door pays nothing for it at its start.
   const { openApiServer } = await import("#doors/api/server.ts");
+  // What was uploaded for a job is the job's by now.
+  await rm(paths.incoming, { recursive: true, force: true });
   mkdirSync(paths.incoming, { recursive: true, mode: 0o700 });
   const token = randomBytes(32).toString("base64url");
   const page = existsSync(join(PAGE, "index.html")) ? PAGE : undefined;

@@ -35,20 +35,21 @@ export async function serveSharing(
   hooks: Pick<SharingParts, "providerRunner"> = {},
 ): Promise<string> {
   // A bug somewhere ends the process, and the next one starts from what is on disk.
-  const { promise: failed, resolve: fail } = Promise.withResolvers<string>();
+  const { promise: failure, resolve: fail } = Promise.withResolvers<string>();
   for (const event of ["uncaughtException", "unhandledRejection"]) {
     process.on(event, (error: Error) => fail(`it failed: ${error?.stack ?? String(error)}`));
   }
   // The parent ends us over the link; a Ctrl-C of its terminal is not ours to follow.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
   const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
+  const failed = (error: Error) => fail(`the disk failed: ${error.message}`);
   const stack = new AsyncDisposableStack();
   let isStarted = false;
   const methods: Record<string, ServedMethod> = {
     start: served(sharingStart, async (start): Promise<SharingStarted> => {
       if (isStarted) return { ok: false, reason: "it was started already" };
       isStarted = true;
-      return compose(start, { link, log: stderrLogger, stack, ...hooks }, methods);
+      return compose(start, { link, log: stderrLogger, stack, failed, ...hooks }, methods);
     }),
     stop: served(z.null(), async () => {
       await stack.disposeAsync().catch((error: Error) => stderrLogger.error(error.stack ?? error.message));
@@ -58,7 +59,7 @@ export async function serveSharing(
     }),
   };
   const link = new Link(pipe, methods, { clock: systemClock, log: stderrLogger }, LIMITS);
-  return Promise.race([stopped, failed, link.closed]);
+  return Promise.race([stopped, failure, link.closed]);
 }
 
 async function compose(

@@ -10,6 +10,7 @@ import { type Link, LinkFailure, Refused, type ServedMethods, served, servedStre
 const PREFIX = "sharing/";
 /** Followers that the sharing process may have, and scripts of all of them. */
 const MAX_FOLLOWERS = 16;
+const MAX_SCANS = 2;
 const MAX_SCRIPTS = 100_000;
 const MAX_SCRIPT_BYTES = 10_000;
 const MAX_SCRIPTS_A_CALL = 1000;
@@ -57,6 +58,7 @@ export interface ServedChain {
 /** The methods by which one sharing process reaches `source`. */
 export function serveChain(source: ChainSource): ServedChain {
   const scripts = new Map<string, number>();
+  let scanning = 0;
   const total = () => scripts.values().reduce((sum, count) => sum + count, 0);
   const methods: ServedMethods = {
     "chain.tip": served(nothing, () => source.tip()),
@@ -85,9 +87,17 @@ export function serveChain(source: ChainSource): ServedChain {
       await source.forget?.(PREFIX + asked.follower);
       return null;
     }),
-    "chain.scan": servedStream(z.strictObject({ follower, from: height }), (asked) =>
-      source.scan(PREFIX + asked.follower, asked.from),
-    ),
+    "chain.scan": servedStream(z.strictObject({ follower, from: height }), async function* (asked) {
+      // A scan reads blocks from disk: few at a time, and only for who follows something.
+      if (!scripts.has(asked.follower)) throw new Refused("not-allowed", "this follower follows nothing");
+      if (scanning >= MAX_SCANS) throw new Refused("limit", `more than ${MAX_SCANS} scans at a time`);
+      scanning++;
+      try {
+        yield* source.scan(PREFIX + asked.follower, asked.from);
+      } finally {
+        scanning--;
+      }
+    }),
     "chain.changed": servedStream(nothing, (_asked, signal) => changesOf(source, signal)),
     "chain.broadcast": served(z.strictObject({ raw: bytes }), (asked) => source.broadcast(asked.raw)),
     "chain.feeRate": served(

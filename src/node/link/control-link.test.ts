@@ -76,6 +76,9 @@ async function composed(): Promise<{ control: SharingControl; fan: EventFan; end
     link: new Link(b, {}, parts),
     log: silentLogger,
     stack,
+    failed: (error) => {
+      throw error;
+    },
   });
   const fan = new EventFan();
   const credentials = { accessKey: "A".repeat(20), secretKey: "B".repeat(40) };

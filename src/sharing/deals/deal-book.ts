@@ -41,6 +41,10 @@ const CLOCK_SKEW = 600;
 const MAX_OPEN = 8;
 /** Deals of one buyer that begin within an hour, closed ones among them: each is kept for ever. */
 const MAX_AN_HOUR = 64;
+/** Receipts of a deal that the buyer may never have heard of. */
+const MAX_SKIPPED = 10_000;
+/** Receipts that a buyer gets within an hour, over its deals: far more than a busy circle needs. */
+const MAX_RECEIPTS_AN_HOUR = 100_000;
 /** Milliseconds between two tries to hand over signatures that were not taken yet. */
 const RETRY = 30_000;
 
@@ -70,6 +74,8 @@ export class DealBook implements Deals {
   /** One at a time a deal: sequences have no gaps. */
   readonly #queues = new Map<DealId, Promise<unknown>>();
   readonly #sending = new Map<DealId, Promise<void>>();
+  #hour = 0;
+  readonly #receiptedThisHour = new Map<PeerId, number>();
   #retry: (() => void) | undefined;
   #closed = false;
 
@@ -260,6 +266,8 @@ export class DealBook implements Deals {
   /** As buyer: what in a receipt is not what was asked for. */
   async #whyFalse(deal: KeptDeal, step: Step, receipt: Receipt): Promise<string | undefined> {
     if (receipt.deal !== deal.id) return "another deal";
+    // Replies may have been lost in between, but not without end.
+    if (receipt.sequence > deal.receipts + MAX_SKIPPED) return `sequence ${receipt.sequence} is far ahead`;
     const used = await this.#store.receipt(deal.id, receipt.sequence);
     if (used !== undefined) return `sequence ${receipt.sequence} is used`;
     for (const field of ["what", "subject", "unit", "milliUnits", "proof"] as const) {
@@ -319,8 +327,8 @@ export class DealBook implements Deals {
     if (!answer.ok || this.#closed) return false;
     await this.#inOrder(id, async () => {
       const current = { ...this.#deals.get(id)!, paidMsat };
-      this.#deals.set(id, current);
       await this.#store.sent(current, receipts);
+      this.#deals.set(id, current);
     });
     return true;
   }
@@ -414,6 +422,18 @@ export class DealBook implements Deals {
     return accept({ signature: own });
   }
 
+  /** Each receipt takes room on our disk. */
+  #mayReceipt(buyer: PeerId): boolean {
+    const hour = Math.floor(this.#parts.clock.now() / 3_600_000);
+    if (this.#hour !== hour) {
+      this.#hour = hour;
+      this.#receiptedThisHour.clear();
+    }
+    const count = (this.#receiptedThisHour.get(buyer) ?? 0) + 1;
+    this.#receiptedThisHour.set(buyer, count);
+    return count <= MAX_RECEIPTS_AN_HOUR;
+  }
+
   #openWith(buyer: PeerId, service: Service, now: number): number {
     let open = 0;
     for (const { role, state, terms } of this.#deals.values()) {
@@ -441,6 +461,7 @@ export class DealBook implements Deals {
       return accept({ receipt: receiptFields(before), signature: before.sellerSignature });
     }
     if (deal.state === "closed") return refuse("expired", "the deal is closed");
+    if (!this.#mayReceipt(from.peer)) return refuse("limit", "too many receipts within the hour; try later");
     const receipt: Receipt = {
       deal: id,
       sequence: deal.receipts,
@@ -495,8 +516,8 @@ export class DealBook implements Deals {
       paidMsat = Math.max(paidMsat, received.value.receivedMsat);
     }
     const changed = { ...deal, paidMsat };
-    this.#deals.set(id, changed);
     await this.#store.updateReceipts(changed, signed);
+    this.#deals.set(id, changed);
     for (const receipt of signed) await this.receipted.emit(receipt);
     return accept({ received: signed.length });
   }
@@ -512,14 +533,15 @@ export class DealBook implements Deals {
       receipts: Math.max(deal.receipts, receipt.sequence + 1),
       earnedMsat: deal.earnedMsat + receipt.amountMsat,
     };
-    this.#deals.set(deal.id, changed);
+    // Memory follows the disk: a write that failed has changed nothing.
     await this.#store.addReceipt(changed, receipt, step);
+    this.#deals.set(deal.id, changed);
     await this.receipted.emit(receipt);
   }
 
   async #keep(deal: KeptDeal): Promise<KeptDeal> {
-    this.#deals.set(deal.id, deal);
     await this.#store.putDeal(deal);
+    this.#deals.set(deal.id, deal);
     return deal;
   }
 
