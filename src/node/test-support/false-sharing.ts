@@ -61,7 +61,7 @@ async function askForTooMuch(): Promise<void> {
     ["keys.derive", { purpose: 1, index: 0 }],
     ["start", null],
     ["wallet.seed", null],
-    ["chain.watch", { follower: "../wallet/freehold", scripts: [] }],
+    ["chain.watch", { follower: "wallet/freehold", scripts: [] }],
     ["chain.scan", { follower: "wallet/freehold", from: 0 }],
   ];
   for (const [method, argument] of asked) {
