@@ -1,6 +1,6 @@
 /**
  * One owner, many hosts, each a process on an address of its own /24: a file goes up by `aws s3 cp`, hosts are killed,
- * and the file is read and repaired. Bounded by its size: 64 MiB in the suite, 1 GiB by hand (test/soak/storage-hosts.ts).
+ * and the file is read and repaired. Bounded by its size: 32 MiB in the suite, 1 GiB by hand (test/soak/storage-hosts.ts).
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
