@@ -41,7 +41,7 @@ ln -s ../venv/bin/aws bin/aws1
 
 bin/aws1 --version
 bin/aws2 --version
-bin/rclone version | head -1
+bin/rclone version | sed -n 1p
 bin/restic version
 bin/s3cmd --version
 echo "$edition" > edition
