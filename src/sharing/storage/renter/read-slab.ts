@@ -58,8 +58,11 @@ export async function* readSlab(
   }
 }
 
-/** Stripes fetched at once: half a MiB of each shard. */
-const WINDOW = MAX_CELLS_A_MESSAGE / 2;
+/**
+ * Stripes fetched at once: a quarter of a MiB of each shard. Clients read ten ranges side by side, and each holds two
+ * windows of k shards.
+ */
+const WINDOW = MAX_CELLS_A_MESSAGE / 4;
 
 async function decodeSpan(
   slab: SlabRecord,
