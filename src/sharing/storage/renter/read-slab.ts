@@ -8,6 +8,7 @@ import { cellCountOf, SlabGeometry, type StripeSpan } from "../codec/scheme.ts";
 import { cellsLength } from "../codec/shard-proof.ts";
 import type { SlabCodec } from "../codec/slab-codec.ts";
 import { MAX_CELLS_A_MESSAGE } from "../messages.ts";
+import type { FetchGate } from "./fetch-gate.ts";
 import type { HostBook } from "./host-book.ts";
 import type { HostClient } from "./host-client.ts";
 import type { SlabRecord } from "./slab.ts";
@@ -18,6 +19,8 @@ export interface ReadDependencies {
   readonly codec: SlabCodec;
   readonly clock: Clock;
   readonly hedgeMs: number;
+  /** Every fetch goes through it. */
+  readonly gate: FetchGate;
   /** Told of a shard that its host does not have. */
   readonly missing?: (slab: SlabRecord, index: number) => void;
   /** Where a shard may be found beside the host that its record names. */
@@ -95,15 +98,11 @@ function fetchWindow(
     single === undefined || single.lastCell - single.firstCell + 1 >= slab.scheme.needed
       ? []
       : Array.from({ length: single.lastCell - single.firstCell + 1 }, (_, i) => single.firstCell + i);
-  return new ShardRace(
-    slab,
-    geometry.shardLength,
-    window[0]!.stripe,
-    window.length,
-    direct,
-    dependencies,
-    signal,
-  ).run();
+  const { shardLength } = geometry;
+  const first = window[0]!.stripe;
+  return dependencies.gate.run(() =>
+    new ShardRace(slab, shardLength, first, window.length, direct, dependencies, signal).run(),
+  );
 }
 
 /**
@@ -118,7 +117,9 @@ export function fetchCells(
 ): Promise<CellRuns> {
   const { shardLength } = new SlabGeometry(slab.scheme, slab.length);
   const cells = Math.min(count, cellCountOf(shardLength) - first);
-  return new ShardRace(slab, shardLength, first, cells, [], dependencies, signal).run();
+  return dependencies.gate.run(() =>
+    new ShardRace(slab, shardLength, first, cells, [], dependencies, signal).run(),
+  );
 }
 
 /** Requests to several hosts, of which the first k that answer count. */

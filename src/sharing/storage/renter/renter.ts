@@ -12,6 +12,7 @@ import { type Scheme, slabCapacity } from "../codec/scheme.ts";
 import type { SlabCodec } from "../codec/slab-codec.ts";
 import { FileError } from "../file-store.ts";
 import { schemeFor, writeQuorum } from "./choose-scheme.ts";
+import { FetchGate } from "./fetch-gate.ts";
 import { HostBook } from "./host-book.ts";
 import { HostClient } from "./host-client.ts";
 import { place, placesOf } from "./placement.ts";
@@ -51,6 +52,7 @@ export class Renter {
   readonly #underWay = new Map<string, number>();
   /** Called when the book has a slab: what came in late is noted then. */
   readonly #commits = new Map<string, () => void>();
+  readonly #gate = new FetchGate();
   #running = 0;
   readonly #waiting: (() => void)[] = [];
   #stopped = false;
@@ -235,6 +237,7 @@ export class Renter {
       codec: this.#d.codec,
       clock: this.#d.clock,
       hedgeMs: this.#policy.hedgeMs,
+      gate: this.#gate,
       missing: (slab, index) => this.watch.lost(slab.id, index),
       // After a restore, a record may be older than the last repair: any host may have the shard.
       elsewhere: (slab, index) => {
