@@ -6,6 +6,7 @@
 import type { DealId, KeptReceipt, ReceiptQuery } from "#sharing/deals/deal.ts";
 import type { PeerId, PeerView } from "#sharing/mesh/mesh.ts";
 import type { SlabHealth } from "#sharing/storage/file-store.ts";
+import type { FilesEvent } from "#sharing/storage/files/file-events.ts";
 
 /** A verdict of the sharing process: what the user got wrong, or what is not there. */
 export type ControlResult<T> =
@@ -116,19 +117,7 @@ export type SharingEvent =
       readonly edges: readonly { readonly peer: PeerId; readonly sent: number; readonly received: number }[];
     }
   | { readonly type: "receipt"; readonly receipt: KeptReceipt }
-  | {
-      readonly type: "object";
-      readonly bucket: string;
-      readonly key: string;
-      readonly change: "put" | "deleted";
-    }
-  | {
-      readonly type: "slab";
-      readonly slab: string;
-      readonly bucket?: string;
-      readonly key?: string;
-      readonly health: SlabHealth;
-    }
+  | FilesEvent
   | { readonly type: "job"; readonly job: JobView }
   | { readonly type: "task"; readonly job: string; readonly task: TaskView }
   | {
