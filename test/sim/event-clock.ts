@@ -1,10 +1,5 @@
+import { ActionHeap, type TimedAction } from "#base/lib/action-heap.ts";
 import type { Clock } from "#base/lib/clock.ts";
-
-interface Due {
-  readonly at: number;
-  readonly order: number;
-  action: (() => void) | undefined;
-}
 
 /**
  * A clock for simulations of many: time stands while anything can still go on, then jumps to what is due next. A heap
@@ -13,7 +8,7 @@ interface Due {
 export class EventClock implements Clock {
   #now: number;
   readonly #start: number;
-  readonly #heap: Due[] = [];
+  readonly #heap = new ActionHeap();
   #order = 0;
 
   constructor(start: number) {
@@ -30,8 +25,8 @@ export class EventClock implements Clock {
   }
 
   after(delay: number, action: () => void): () => void {
-    const due: Due = { at: this.#now + Math.max(0, Math.ceil(delay)), order: this.#order++, action };
-    this.#push(due);
+    const due: TimedAction = { at: this.#now + Math.max(0, Math.ceil(delay)), order: this.#order++, action };
+    this.#heap.push(due);
     return () => {
       due.action = undefined;
     };
@@ -70,46 +65,13 @@ export class EventClock implements Clock {
   }
 
   /** Takes out what is due next and was not taken back, if it is due by `end`. */
-  #next(end = Number.POSITIVE_INFINITY): Due | undefined {
-    for (let due = this.#heap[0]; due !== undefined && due.at <= end; due = this.#heap[0]) {
-      this.#pop();
+  #next(end = Number.POSITIVE_INFINITY): TimedAction | undefined {
+    for (let due = this.#heap.first; due !== undefined && due.at <= end; due = this.#heap.first) {
+      this.#heap.pop();
       if (due.action !== undefined) return due;
     }
     return undefined;
   }
-
-  #push(due: Due): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(due);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!isBefore(due, heap[parent]!)) break;
-      heap[at] = heap[parent]!;
-      at = parent;
-    }
-    heap[at] = due;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!isBefore(heap[child]!, last)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
-  }
-}
-
-function isBefore(a: Due, b: Due): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
 async function idle(turns: number): Promise<void> {

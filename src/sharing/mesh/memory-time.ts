@@ -2,17 +2,12 @@
  * Time of a network in memory: a heap of what is to come, of which the clock holds one entry at a time, so that a
  * thousand peers cost a clock no more than one.
  */
+import { ActionHeap, type TimedAction } from "#base/lib/action-heap.ts";
 import type { Clock, ManualClock } from "#base/lib/clock.ts";
-
-interface Event {
-  readonly at: number;
-  readonly order: number;
-  action: (() => void) | undefined;
-}
 
 export class MemoryTime {
   readonly #clock: Clock;
-  readonly #heap: Event[] = [];
+  readonly #heap = new ActionHeap();
   #order = 0;
   #cancelled = 0;
   #armedAt = Number.POSITIVE_INFINITY;
@@ -24,8 +19,8 @@ export class MemoryTime {
 
   /** Runs `action` after `delay` ms, in the order of time, then of the asking; the result takes it back. */
   after(delay: number, action: () => void): () => void {
-    const event: Event = { at: this.#clock.monotonic() + delay, order: this.#order++, action };
-    this.#push(event);
+    const event: TimedAction = { at: this.#clock.monotonic() + delay, order: this.#order++, action };
+    this.#heap.push(event);
     this.#arm();
     return () => {
       if (event.action === undefined) return;
@@ -36,7 +31,7 @@ export class MemoryTime {
   }
 
   #arm(): void {
-    const first = this.#heap[0];
+    const first = this.#heap.first;
     if (first === undefined || first.at >= this.#armedAt) return;
     this.#disarm();
     this.#armedAt = first.at;
@@ -46,8 +41,8 @@ export class MemoryTime {
   #run(): void {
     this.#armedAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.monotonic();
-    for (let first = this.#heap[0]; first !== undefined && first.at <= now; first = this.#heap[0]) {
-      this.#pop();
+    for (let first = this.#heap.first; first !== undefined && first.at <= now; first = this.#heap.first) {
+      this.#heap.pop();
       const { action } = first;
       first.action = undefined;
       if (action === undefined) this.#cancelled--;
@@ -58,44 +53,9 @@ export class MemoryTime {
 
   /** Leaves out what was taken back; calls that were answered leave a time-out each. */
   #sweep(): void {
-    const kept = this.#heap.filter((event) => event.action !== undefined);
-    this.#heap.length = 0;
+    this.#heap.sweep();
     this.#cancelled = 0;
-    for (const event of kept) this.#push(event);
   }
-
-  #push(event: Event): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(event);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!isBefore(event, heap[parent]!)) break;
-      heap[at] = heap[parent]!;
-      at = parent;
-    }
-    heap[at] = event;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!isBefore(heap[child]!, last)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
-  }
-}
-
-function isBefore(a: Event, b: Event): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
 /**
