@@ -17,13 +17,14 @@ try { while (readSync(3, new Uint8Array(1)) > 0); } catch {}
 process.kill(process.pid, "SIGKILL");
 `;
 
-let loaded: { readonly id: string; readonly memoryBytes: number; readonly module: LoadedModule } | undefined;
-let code: Uint8Array = new Uint8Array(0);
+let loaded: { readonly memoryBytes: number; readonly module: LoadedModule } | undefined;
+let code: { readonly id: string; readonly bytes: Uint8Array } | undefined;
 let held = new Map<string, Uint8Array>();
 
 function run(header: RunHeader, blobs: readonly Uint8Array[]): RunOutcome {
   const rest = [...blobs];
-  if (header.sendsCode) code = rest.shift()!;
+  if (header.sendsCode) code = { id: header.code, bytes: rest.shift()! };
+  if (code?.id !== header.code) throw new Error("asked to run code that is not here");
   const inputs = new Map<string, Uint8Array>();
   for (const { id, sent } of header.inputs) {
     inputs.set(id, inputs.get(id) ?? (sent ? rest.shift()! : held.get(id)!));
@@ -31,12 +32,12 @@ function run(header: RunHeader, blobs: readonly Uint8Array[]): RunOutcome {
   held = inputs;
   const { memoryBytes } = header.limits;
   if (header.sendsCode || loaded?.memoryBytes !== memoryBytes) {
-    const module = loadModule(code, memoryBytes);
+    const module = loadModule(code.bytes, memoryBytes);
     if ("ok" in module) {
       loaded = undefined;
       return module;
     }
-    loaded = { id: header.code, memoryBytes, module };
+    loaded = { memoryBytes, module };
   }
   return runModule(loaded.module, {
     params: header.params,

@@ -120,6 +120,8 @@ export class WasmChild {
     const frame = await this.#frameOf(task);
     if ("ok" in frame) return frame;
     if (signal.aborted) return failRun("cancelled", "cancelled");
+    this.code = task.code.id;
+    this.#inputs = new Set(task.inputs.map(({ id }) => id));
     const outcome = new Promise<RunOutcome>((resolve) => {
       this.#running = { task, end: resolve };
     });
@@ -215,8 +217,6 @@ export class WasmChild {
     } catch (error) {
       return failRun("no-input", error instanceof Error ? error.message : "code or input can not be read");
     }
-    this.code = task.code.id;
-    this.#inputs = seen;
     const { params, seed, limits } = task;
     const reuse = task.reuse === true;
     const header: RunHeader = { code: task.code.id, sendsCode, inputs, params, seed, limits, reuse };

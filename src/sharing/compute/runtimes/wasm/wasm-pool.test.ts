@@ -174,6 +174,24 @@ test("code and inputs are sent once to a child that still holds them", async (t)
   assert.equal(reads, 1);
 });
 
+test("a run called off while its code is read leaves no false memory of what the child holds", async (t) => {
+  const pool = newPool(t);
+  for (const before of [undefined, taskOf(echoKernel(16))]) {
+    if (before !== undefined) assert.ok((await pool.run(before, never)).ok);
+    const task = taskOf(echoCommand, { input: Uint8Array.of(1, 2, 3) });
+    const controller = new AbortController();
+    const bytes = async (): Promise<Uint8Array> => {
+      controller.abort();
+      return await task.code.bytes();
+    };
+    const off = await pool.run({ ...task, code: { id: task.code.id, bytes } }, controller.signal);
+    assert.equal(failure(off).code, "cancelled");
+    const outcome = await pool.run(task, never);
+    assert.ok(outcome.ok, outcome.ok ? "" : outcome.failure.text);
+    assert.deepEqual([...readCommandOutput(outcome.value.output)!.stdout], [1, 2, 3]);
+  }
+});
+
 test("what waits for a lane can be cancelled, and the lane goes to the next", async (t) => {
   const pool = newPool(t, 1);
   const limits = { ...LIMITS, milliseconds: 300 };
