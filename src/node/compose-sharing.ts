@@ -98,7 +98,7 @@ export async function composeSharing(start: SharingStart, parts: SharingParts): 
   const host = new StorageHost({ mesh, deals, disk, folder: within("host"), clock, random, log, limitBytes });
   stack.defer(() => host.stop());
   if (hosting.state.on) {
-    sellStorage(deals);
+    sellStorage(deals, host);
     await host.start().catch((error: Error) => log.error(`hosting could not start: ${error.message}`));
   }
 

@@ -22,7 +22,7 @@ export function hostControl(
       } catch (error) {
         return { ok: false, reason: `the disk does not take it: ${(error as Error).message}` };
       }
-      sellStorage(deals);
+      sellStorage(deals, host);
       await remember({ on: true, limitBytes });
       return { ok: true, value: host.status() };
     },
@@ -37,6 +37,6 @@ export function hostControl(
 }
 
 /** Friends pay nothing; strangers are not served yet, for lack of a rail that both can use. */
-export function sellStorage(deals: Pick<DealBook, "sell">): void {
-  deals.sell("storage", { service: "storage", prices: {} });
+export function sellStorage(deals: Pick<DealBook, "sell">, host: Pick<StorageHost, "checkStep">): void {
+  deals.sell("storage", { service: "storage", prices: {}, checkStep: host.checkStep });
 }

@@ -461,6 +461,8 @@ export class DealBook implements Deals {
       return accept({ receipt: receiptFields(before), signature: before.sellerSignature });
     }
     if (deal.state === "closed") return refuse("expired", "the deal is closed");
+    const checked = await this.#policies.get(deal.terms.service)?.checkStep?.(step, from);
+    if (checked !== undefined && !checked.ok) return checked;
     if (!this.#mayReceipt(from.peer)) return refuse("limit", "too many receipts within the hour; try later");
     const receipt: Receipt = {
       deal: id,
@@ -563,6 +565,8 @@ export interface SellerTerms {
   readonly credit?: number;
   readonly epochSeconds?: number;
   readonly auditLeaves?: number;
+  /** Whether a step that a buyer wants a receipt for was done here; every step is taken for done where it is left out. */
+  readonly checkStep?: (step: Step, from: RequestContext) => Promise<Outcome<null>>;
 }
 
 function newDeal(

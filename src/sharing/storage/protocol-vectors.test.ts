@@ -5,6 +5,7 @@ import { sha256 } from "#base/crypto/sha256.ts";
 import { concatBytes, toHex } from "#base/lib/bytes.ts";
 import type { Random } from "#base/lib/random.ts";
 import { signingKeyFrom } from "#sharing/mesh/identity.ts";
+import { auditEvidence } from "./audit-evidence.ts";
 import { parityRows } from "./codec/erasure-matrix.ts";
 import { auditLeaves } from "./codec/shard-proof.ts";
 import { SlabCodec } from "./codec/slab-codec.ts";
@@ -50,6 +51,9 @@ test("slabs are those of the page", async () => {
 test("audited leaves and head records are those of the page", () => {
   const leaves = auditLeaves(new Uint8Array(32).fill(1), new Uint8Array(32).fill(2), 4_194_304, 8);
   mustShow("the audited leaves", leaves.join(", "));
+  const filled = (byte: number, length = 32) => new Uint8Array(length).fill(byte);
+  const answer = { leaves: [filled(7, 5), filled(8, 16_384)], proof: filled(9, 64) };
+  mustShow("the evidence of an audit", toHex(auditEvidence(filled(2), filled(1), answer)));
   const key = signingKeyFrom(new Uint8Array(32).fill(3));
   const record = {
     headKey: key.publicKey,

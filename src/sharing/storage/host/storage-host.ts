@@ -12,14 +12,16 @@ import type { Random } from "#base/lib/random.ts";
 import type { Disk } from "#base/store/disk.ts";
 import { errorCode, isDiskFull } from "#base/store/disk-error.ts";
 import { PowerOffError } from "#base/store/power.ts";
-import type { Deals } from "#sharing/deals/deal.ts";
+import type { Deals, Step } from "#sharing/deals/deal.ts";
 import { encodeCbor } from "#sharing/mesh/cbor.ts";
 import type { Handlers, Mesh, RequestContext } from "#sharing/mesh/mesh.ts";
 import { accept, type Outcome, refuse } from "#sharing/mesh/protocol.ts";
+import { auditEvidence } from "../audit-evidence.ts";
 import { storageProtocol } from "../messages.ts";
 import { HeadDirectory } from "./head-directory.ts";
 import { IndexFailedError } from "./host-index.ts";
 import { HostStore } from "./host-store.ts";
+import { ReceiptCheck } from "./receipt-check.ts";
 import { Scrub } from "./scrub.ts";
 import { shardCharge } from "./space.ts";
 import { DEFAULT_UPLOAD_LIMITS, type UploadLimits } from "./uploads.ts";
@@ -84,6 +86,7 @@ export class StorageHost {
   readonly changed = new Signal<StorageHostStatus>();
   readonly #o: StorageHostOptions;
   readonly #directory: HeadDirectory;
+  readonly #receipts = new ReceiptCheck();
   readonly #switch = new Mutex();
   readonly #active = new Set<Promise<unknown>>();
   #running: Running | undefined;
@@ -210,6 +213,14 @@ export class StorageHost {
     this.#tellStatus();
   }
 
+  /** Whether a buyer's step is one that was done here, before a receipt is signed for it. */
+  readonly checkStep = (step: Step, from: RequestContext): Promise<Outcome<null>> =>
+    this.#open(from, (store) =>
+      this.#receipts.check(from.peer, step, async (root) => {
+        return (await store.index.shard(hex(from.account), root)) !== undefined;
+      }),
+    );
+
   /** Reads the next shard in the scrub's order, now. @returns its length; 0 at the end of a round. */
   async scrubNext(): Promise<number> {
     return (await this.#running?.scrub.next()) ?? 0;
@@ -270,7 +281,12 @@ export class StorageHost {
       read: ({ root, first, count }, from) =>
         this.#serve(from, (store, account) => store.read(account, root, first, count)),
       audit: ({ root, challenge, leaves }, from) =>
-        this.#serve(from, (store, account) => store.audit(account, root, challenge, leaves)),
+        this.#serve(from, async (store, account) => {
+          const answer = await store.audit(account, root, challenge, leaves);
+          if (answer.ok)
+            this.#receipts.answered(from.peer, root, auditEvidence(root, challenge, answer.value));
+          return answer;
+        }),
       drop: ({ roots }, from) =>
         this.#change(from, async (store, account) => accept({ dropped: await store.drop(account, roots) })),
       list: ({ after, limit, lostOnly }, from) =>

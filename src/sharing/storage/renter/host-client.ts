@@ -7,6 +7,7 @@ import type { Random } from "#base/lib/random.ts";
 import type { Deal, Deals, Step } from "#sharing/deals/deal.ts";
 import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
 import { accept, type MethodSpec, type Outcome, refuse } from "#sharing/mesh/protocol.ts";
+import { auditEvidence } from "../audit-evidence.ts";
 import { CELL_BYTES, cellCountOf } from "../codec/scheme.ts";
 import { cellsLength, verifyAudit, verifyCells } from "../codec/shard-proof.ts";
 import { type ListedShard, MAX_ROOTS, storageProtocol } from "../messages.ts";
@@ -122,21 +123,24 @@ export class HostClient {
     return accept(outcome.value.bytes);
   }
 
-  /** Challenges a host for random leaves of a shard. */
-  async audit(host: PeerId, shard: ShardName): Promise<{ verdict: AuditVerdict; evidence: Uint8Array }> {
+  /** Challenges a host for random leaves of a shard. @returns also what a passed audit's receipt names as its proof. */
+  async audit(
+    host: PeerId,
+    shard: ShardName,
+  ): Promise<{ verdict: "passed"; evidence: Uint8Array } | { verdict: Exclude<AuditVerdict, "passed"> }> {
     const challenge = this.#d.random.fill(new Uint8Array(32));
     const leaves = this.#d.policy.auditLeaves;
     const outcome = await this.#call(host, methods.audit, { root: shard.root, challenge, leaves }, 0);
     if (!outcome.ok) {
       const verdict = outcome.refusal.code === "not-found" ? "lost" : "silent";
-      return { verdict, evidence: challenge };
+      return { verdict };
     }
     if (!verifyAudit(shard, challenge, leaves, outcome.value)) {
       this.#cheated(host, "answered an audit wrong");
-      return { verdict: "cheat", evidence: challenge };
+      return { verdict: "cheat" };
     }
     this.#d.book.noteProof(host, "audited");
-    return { verdict: "passed", evidence: outcome.value.proof };
+    return { verdict: "passed", evidence: auditEvidence(shard.root, challenge, outcome.value) };
   }
 
   /** Drops shards. True when the host has confirmed it. */

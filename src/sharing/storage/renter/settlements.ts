@@ -49,14 +49,14 @@ export class Settlements {
     });
   }
 
-  /** A host proved in an audit that it keeps `bytes`. */
+  /** A host proved in an audit that it keeps `bytes`. @param evidence of `auditEvidence`, which the host has too. */
   audited(host: PeerId, root: Uint8Array, bytes: number, evidence: Uint8Array): void {
     this.#add(host, {
       what: "epoch audited",
       subject: toHex(root),
       unit: "gib-epoch",
       milliUnits: milliGib(bytes),
-      proof: toHex(sha256(evidence)),
+      proof: toHex(evidence),
     });
   }
 

@@ -249,10 +249,10 @@ export class SlabWatch {
     if (this.#lost.get(slab.id)?.has(index) === true) return;
     const { root } = slab.shards[index]!;
     const { shardLength } = new SlabGeometry(slab.scheme, slab.length);
-    const { verdict, evidence } = await renter.client.audit(host, { root, length: shardLength });
-    if (verdict === "passed") renter.settlements.audited(host, root, shards.bytes, evidence);
-    else if (verdict === "lost") this.lost(slab.id, index);
-    else if (verdict === "cheat") this.#d.log.warn(`storage: host ${host} answered an audit wrong`);
+    const audit = await renter.client.audit(host, { root, length: shardLength });
+    if (audit.verdict === "passed") renter.settlements.audited(host, root, shards.bytes, audit.evidence);
+    else if (audit.verdict === "lost") this.lost(slab.id, index);
+    else if (audit.verdict === "cheat") this.#d.log.warn(`storage: host ${host} answered an audit wrong`);
   }
 
   /** Repairs whatever needs it. One pass at a time: who asks meanwhile gets a further one after it. */
