@@ -13,6 +13,7 @@ import type { ReadSettings } from "#node/config/read-settings.ts";
 import { sharingBudget, sharingSettings } from "#node/config/sharing-options.ts";
 import { VERSION } from "#node/config/version.ts";
 import { FreeRail } from "#sharing/deals/free-rail.ts";
+import { BoundedLog } from "./bounded-log.ts";
 import type { FriendLinks } from "./friend-links.ts";
 import type { LedgerOffer } from "./ledger-offer.ts";
 import { type ServedChain, serveChain } from "./link/chain-link.ts";
@@ -41,10 +42,12 @@ export interface SharingDependencies {
 
 /** Milliseconds from the end of events that broke off to the next try. */
 const FOLLOW_AGAIN = 5000;
+/** Lines about events that broke off, at once and a minute. */
+const EVENT_LINES = { burst: 20, aMinute: 1, characters: 500 };
 
 export class Sharing {
   readonly supervisor: Supervisor;
-  readonly #log: Logger;
+  readonly #log: BoundedLog;
   readonly #events: EventHub | undefined;
   readonly #friends: FriendLinks | undefined;
   readonly #ledgerOffer: () => LedgerOffer | undefined;
@@ -90,7 +93,7 @@ export class Sharing {
     const supervisor = new Supervisor({
       clock: systemClock,
       log,
-      spawn: () => spawnSharing(log, read.settings.string("sharingprogram")),
+      spawn: (childLog) => spawnSharing(childLog, read.settings.string("sharingprogram")),
       start,
       methods,
       gone: () => void chain?.end(),
@@ -100,7 +103,7 @@ export class Sharing {
 
   private constructor(supervisor: Supervisor, parts: SharingDependencies) {
     this.supervisor = supervisor;
-    this.#log = parts.log;
+    this.#log = new BoundedLog(parts.log, systemClock, EVENT_LINES);
     this.#events = parts.events;
     this.#friends = parts.friends;
     this.#ledgerOffer = parts.ledgerOffer;

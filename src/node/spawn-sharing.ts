@@ -4,10 +4,8 @@ import type { Duplex, Readable } from "node:stream";
 import type { Logger } from "#base/lib/logger.ts";
 
 const PROGRAM = join(import.meta.dirname, "sharing.ts");
-/** Characters of one line of the child's standard error that are kept, and lines a minute. */
-const MAX_LINE = 1000;
-const MAX_LINES = 200;
-const MINUTE = 60_000;
+/** Characters of one line of the child's standard error that are held until its end comes. */
+const MAX_LINE = 2000;
 
 /**
  * A busy mesh makes many small objects a second: left to itself, V8 doubles the space for the young ones up to
@@ -40,7 +38,8 @@ export interface SharingChild {
 
 /**
  * Starts the sharing process. Its end of the link is file descriptor 3, a socket that no other process has: it reads
- * its end when this process dies, however that comes about.
+ * its end when this process dies, however that comes about. What it writes goes to the log line by line; that it can
+ * not fill it is the business of who hands that in.
  */
 export function spawnSharing(log: Logger, program: string = PROGRAM): SharingChild {
   const child = spawn(process.execPath, [...process.execArgv, ...BOUNDED_HEAP, program], {
@@ -66,19 +65,10 @@ function keptEnvironment(): NodeJS.ProcessEnv {
   );
 }
 
-/** Hands what the child writes to the log, cut where it would fill it. */
+/** Hands what the child writes to the log. */
 function writeLines(stream: Readable, log: Logger): void {
   let rest = "";
-  let lines = 0;
-  let began = 0;
-  const write = (line: string) => {
-    const now = performance.now();
-    if (now - began > MINUTE) {
-      began = now;
-      lines = 0;
-    }
-    if (++lines <= MAX_LINES) log.info(`sharing: ${line.slice(0, MAX_LINE).replace(/[^\x20-\x7e]/g, "?")}`);
-  };
+  const write = (line: string) => log.info(`sharing: ${line}`);
   stream.setEncoding("utf8").on("data", (text: string) => {
     const all = (rest + text).split("\n");
     rest = (all.pop() ?? "").slice(0, MAX_LINE);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
 import { systemClock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
@@ -11,6 +12,7 @@ import { FreeRail } from "#sharing/deals/free-rail.ts";
 import type { PaymentRail } from "#sharing/deals/payment-rail.ts";
 import { serveChain } from "./link/chain-link.ts";
 import { serveRails } from "./link/rail-link.ts";
+import { served } from "./link.ts";
 import { PaymentBudget } from "./payment-budget.ts";
 import type { SharingStart } from "./sharing-start.ts";
 import { type SharingChild, spawnSharing } from "./spawn-sharing.ts";
@@ -51,6 +53,11 @@ class WillingRail implements PaymentRail {
   }
 }
 
+/** A method of ours with a mistake in it. */
+const bug = served(z.null(), async () => {
+  throw new TypeError("a bug\nthat says two lines");
+});
+
 /** A supervisor of children in one mode, and what they say. */
 async function world(t: TestContext, mode: string) {
   const lines: string[] = [];
@@ -67,14 +74,14 @@ async function world(t: TestContext, mode: string) {
   const supervisor = new Supervisor({
     clock: systemClock,
     log,
-    spawn: () => {
+    spawn: (childLog) => {
       process.env["FREEHOLD_TEST_MODE"] = mode;
-      const child = spawnSharing(log, PROGRAM);
+      const child = spawnSharing(childLog, PROGRAM);
       children.push(child);
       return child;
     },
     start: () => START,
-    methods: () => ({ ...serveChain(chain).methods, ...serveRails(rails) }),
+    methods: () => ({ ...serveChain(chain).methods, ...serveRails(rails), bug }),
     limits: { stallMs: 1000 },
   });
   t.after(() => supervisor.stop());
@@ -114,6 +121,16 @@ test("who is killed comes back, and who is stopped does not", async (t) => {
   assert.deepEqual(supervisor.state, { state: "off", reason: "enough" });
   assert.match(await children.at(-1)!.ended, /it ended with code 0/);
   assert.equal(children.length, 4);
+});
+
+test("a process that finds a bug of ours can not fill the log with it, also when it begins anew", async (t) => {
+  const { supervisor, lines, until, children } = await world(t, "provokes");
+  supervisor.start();
+  await until("it has come back twice", () => children.length >= 3);
+  await supervisor.stop();
+  const errors = lines.filter((line) => line.startsWith("link: bug"));
+  assert.ok(errors.length > 0 && errors.length <= 220, `${errors.length} lines of 600 calls`);
+  assert.ok(errors.every((line) => !line.includes("\n")));
 });
 
 test("a process that asks for more than its budget, or for another's key, is refused", async (t) => {

@@ -3,6 +3,7 @@ import type { Clock } from "#base/lib/clock.ts";
 import { Signal } from "#base/lib/events.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import type { SharingControl } from "#doors/api/sharing-control.ts";
+import { BoundedLog, onOneLine } from "./bounded-log.ts";
 import { linkedControl } from "./link/control-link.ts";
 import { Link, type LinkLimits, type ServedMethods } from "./link.ts";
 import { type SharingStart, sharingStarted } from "./sharing-start.ts";
@@ -16,7 +17,8 @@ export type SupervisedState =
 export interface SupervisorDependencies {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly spawn: () => SharingChild;
+  /** What the child brings about goes to the log that it is given. */
+  readonly spawn: (log: BoundedLog) => SharingChild;
   /** What it is told at its start; the reason why it can not start now instead of it. */
   readonly start: () => SharingStart | string;
   /** What it may ask of this process; made anew for each one. */
@@ -34,6 +36,8 @@ const PROVEN = 60_000;
 /** Longest that a start may take, and a stop, ms. */
 const START_PATIENCE = 60_000;
 const STOP_PATIENCE = 10_000;
+/** Characters of why it ended that are told. */
+const MAX_REASON = 500;
 
 interface Process {
   readonly child: SharingChild;
@@ -45,6 +49,8 @@ export class Supervisor {
   /** Tells of every change of {@link state}. */
   readonly changed = new Signal<SupervisedState>();
   readonly #parts: SupervisorDependencies;
+  /** One for all that are started: who begins anew gets no new room in the log. */
+  readonly #childLog: BoundedLog;
   #state: SupervisedState = { state: "off", reason: "it was not started" };
   #process: Process | undefined;
   #delay = FIRST_DELAY;
@@ -55,6 +61,7 @@ export class Supervisor {
 
   constructor(parts: SupervisorDependencies) {
     this.#parts = parts;
+    this.#childLog = new BoundedLog(parts.log, parts.clock);
   }
 
   get state(): SupervisedState {
@@ -100,8 +107,9 @@ export class Supervisor {
       return;
     }
     this.#set({ state: "starting", reason: this.#restarts === 0 ? "it starts" : "it starts again" });
-    const child = this.#parts.spawn();
-    const { clock, log } = this.#parts;
+    const log = this.#childLog;
+    const child = this.#parts.spawn(log);
+    const { clock } = this.#parts;
     const link = new Link(child.pipe, this.#parts.methods(), { clock, log }, this.#parts.limits);
     const running: Process = { child, link, startedAt: clock.monotonic() };
     this.#process = running;
@@ -135,7 +143,7 @@ export class Supervisor {
     if (!this.#wanted) return;
     const { clock, log } = this.#parts;
     if (clock.monotonic() - running.startedAt >= PROVEN) this.#delay = FIRST_DELAY;
-    const text = reason === how ? reason : `${reason}; ${how}`;
+    const text = onOneLine(reason === how ? reason : `${reason}; ${how}`, MAX_REASON);
     log.warn(`The sharing process ended: ${text}. It starts again in ${this.#delay / 1000} s.`);
     this.#set({ state: "starting", reason: `it ended (${text}) and starts again` });
     this.#cancelRestart = clock.after(this.#delay, () => {

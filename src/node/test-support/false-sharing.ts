@@ -46,6 +46,13 @@ function link(): Link {
 async function misbehave(): Promise<void> {
   if (mode === "greedy") await askForTooMuch();
   if (mode === "calls") await callWithoutEnd();
+  if (mode === "provokes") await provoke();
+}
+
+/** Finds a bug of the other side, and asks for it again and again; then dies, to be forgotten what it did. */
+async function provoke(): Promise<void> {
+  for (let i = 0; i < 5; i++) await Promise.all(Array.from({ length: 60 }, () => us.call("bug", null)));
+  process.exit(0);
 }
 
 /** Everything it has no right to. */
