@@ -42,7 +42,7 @@ export interface SharingChild {
  * not fill it is the business of who hands that in.
  */
 export function spawnSharing(log: Logger, program: string = PROGRAM): SharingChild {
-  const child = spawn(process.execPath, [...process.execArgv, ...BOUNDED_HEAP, program], {
+  const child = spawn(process.execPath, [...keptFlags(), ...BOUNDED_HEAP, program], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
     // What the user's shell holds is no business of a process that reads what strangers send.
     env: { ...keptEnvironment(), ...BOUNDED_MALLOC },
@@ -56,6 +56,12 @@ export function spawnSharing(log: Logger, program: string = PROGRAM): SharingChi
     );
   });
   return { pid: child.pid ?? 0, pipe, ended, kill: (signal) => void child.kill(signal) };
+}
+
+/** Of our own flags: a debugger's port, a heap's size or a module loaded first are this process's alone. */
+function keptFlags(): string[] {
+  const kept = ["--disable-warning=", "--no-warnings", "--no-deprecation"];
+  return process.execArgv.filter((flag) => kept.some((name) => flag.startsWith(name)));
 }
 
 function keptEnvironment(): NodeJS.ProcessEnv {

@@ -123,6 +123,20 @@ test("who is killed comes back, and who is stopped does not", async (t) => {
   assert.equal(children.length, 4);
 });
 
+test("a debugger of this process is none of the child's", async (t) => {
+  const own = process.execArgv;
+  t.after(() => {
+    process.execArgv = own;
+  });
+  process.execArgv = ["--inspect=127.0.0.1:0", "--max-old-space-size=100", "--no-warnings"];
+  const { supervisor, told, reached } = await world(t, "honest");
+  supervisor.start();
+  await reached("running");
+  const [{ flags, inspector } = {}] = told();
+  assert.equal(inspector, "none");
+  assert.deepEqual((flags as string[]).slice(0, -2), ["--no-warnings"], "beside the bounds of its heap");
+});
+
 test("a process that finds a bug of ours can not fill the log with it, also when it begins anew", async (t) => {
   const { supervisor, lines, until, children } = await world(t, "provokes");
   supervisor.start();

@@ -3,6 +3,7 @@
  * standard error, one line of JSON each.
  */
 import { once } from "node:events";
+import { url } from "node:inspector";
 import { Socket } from "node:net";
 import { z } from "zod";
 import { systemClock } from "#base/lib/clock.ts";
@@ -25,7 +26,7 @@ function link(): Link {
     start: served(sharingStart, async ({ keys }) => {
       if (mode === "refuses") return { ok: false, reason: "the port is in use" };
       if (mode === "nonsense") return { ok: "perhaps" };
-      tell({ keys: Object.keys(keys), started: true });
+      tell({ keys: Object.keys(keys), started: true, flags: process.execArgv, inspector: url() ?? "none" });
       setImmediate(() => void misbehave().catch((error: Error) => tell({ error: error.message })));
       return { ok: true };
     }),
