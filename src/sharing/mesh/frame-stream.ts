@@ -6,8 +6,15 @@
 import type { Stream } from "@libp2p/interface";
 import type { Clock } from "#base/lib/clock.ts";
 
-/** A frame begun must be whole, and written bytes must move, within this time. */
+/** While a frame is under way, the next of its bytes must come, and written bytes must move, within this time. */
 const STALL_MS = 60_000;
+/**
+ * Bytes a second of a frame on average, once it took longer than {@link STALL_MS}: what web servers ask of the slowest
+ * uploads (Apache's mod_reqtimeout: 500). Without it, a byte a minute would keep a frame's memory for weeks.
+ */
+const LEAST_RATE = 500;
+/** A timer that comes later than this says that this machine slept: bytes may lie in its sockets. */
+const LATE_MS = 5_000;
 /** Shorter pieces are gathered: one by one, each would take more memory around it than it has bytes. */
 const SMALL_PIECE = 1024;
 const GATHERED = 16 * 1024;
@@ -39,6 +46,10 @@ export class FrameStream {
   #outgoingBytes = 0;
   #writing = false;
   #stopReadTimer: (() => void) | undefined;
+  /** When the frame under way began, and when a byte came last, by the monotonic clock. */
+  #began = 0;
+  #lastByte = 0;
+  #pausedAt = 0;
 
   constructor(
     stream: Stream,
@@ -78,12 +89,14 @@ export class FrameStream {
   pause(): void {
     if (this.#paused || this.#ended) return;
     this.#paused = true;
+    this.#pausedAt = this.#clock.monotonic();
     this.#guard(() => this.#stream.pause());
   }
 
   resume(): void {
     if (!this.#paused || this.#ended) return;
     this.#paused = false;
+    this.#pardon(this.#clock.monotonic() - this.#pausedAt);
     this.#guard(() => {
       this.#parse();
       if (!this.#paused && !this.#ended) this.#stream.resume();
@@ -110,9 +123,13 @@ export class FrameStream {
     this.#writing = true;
     try {
       for (let frame = this.#outgoing.shift(); frame !== undefined; frame = this.#outgoing.shift()) {
+        const before = this.#stream.writeBufferLength;
         const more = this.#stream.send(frame);
         this.#handlers.onTraffic(frame.length, 0);
-        if (!more) await this.#stream.onDrain({ signal: AbortSignal.timeout(STALL_MS) });
+        // What the transport took may be on a slow way; what the reader does not ask for gets no more time.
+        const moving = Math.max(0, before + frame.length - this.#stream.writeBufferLength);
+        const patience = STALL_MS + (1000 * moving) / LEAST_RATE;
+        if (!more) await this.#stream.onDrain({ signal: AbortSignal.timeout(patience) });
         this.#outgoingBytes -= frame.length;
         this.#handlers.onWritten();
       }
@@ -130,6 +147,8 @@ export class FrameStream {
       this.#keep(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
       received += chunk.byteLength;
     }
+    this.#lastByte = this.#clock.monotonic();
+    if (this.#buffered === 0) this.#began = this.#lastByte;
     this.#buffered += received;
     this.#handlers.onTraffic(0, received);
     this.#parse();
@@ -168,27 +187,36 @@ export class FrameStream {
     } finally {
       this.#parsing = false;
     }
-    if (this.#ended) return;
-    if (this.#buffered === 0) {
-      this.#stopReadTimer?.();
-      this.#stopReadTimer = undefined;
-    } else if (this.#stopReadTimer === undefined && !this.#paused) {
-      this.#watch();
-    }
+    if (!this.#ended && !this.#paused && this.#buffered > 0) this.#watch();
   }
 
-  /** A frame that stays unfinished ends the stream. */
+  /** Ends the stream when the frame under way does not come on. */
   #watch(): void {
-    const expected = this.#received;
-    this.#stopReadTimer = this.#clock.after(STALL_MS, () => {
+    if (this.#stopReadTimer !== undefined) return;
+    const due = this.#deadline();
+    this.#stopReadTimer = this.#clock.after(due - this.#clock.monotonic(), () => {
       this.#stopReadTimer = undefined;
       if (this.#paused || this.#ended || this.#buffered === 0) return;
-      if (this.#received === expected) this.#end("a frame was not finished in time", true);
-      else this.#watch();
+      const now = this.#clock.monotonic();
+      if (now - due > LATE_MS) this.#pardon(now - due + LATE_MS);
+      if (now < this.#deadline()) this.#watch();
+      else if (now >= this.#lastByte + STALL_MS) {
+        this.#end(`no byte of a frame came for ${STALL_MS / 1000} s`, true);
+      } else this.#end(`a frame came slower than ${LEAST_RATE} bytes a second`, true);
     });
   }
-  /** Frames taken so far. */
-  #received = 0;
+
+  /** When the frame under way has taken too long, if no more of it comes. */
+  #deadline(): number {
+    const paced = this.#began + STALL_MS + (1000 * this.#buffered) / LEAST_RATE;
+    return Math.min(this.#lastByte + STALL_MS, paced);
+  }
+
+  /** Time that this side took does not count. */
+  #pardon(ms: number): void {
+    this.#began += ms;
+    this.#lastByte += ms;
+  }
 
   /** Hands over the next whole frame; false when there is none yet. */
   #takeFrame(): boolean {
@@ -205,7 +233,7 @@ export class FrameStream {
     if (this.#buffered < this.#expected) return false;
     const frame = this.#take(this.#expected);
     this.#expected = undefined;
-    this.#received++;
+    this.#began = this.#clock.monotonic();
     this.#handlers.onFrame(frame);
     return true;
   }

@@ -76,8 +76,6 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 /** Hellos must be exchanged, and streams opened, within this time. */
 const HANDSHAKE_MS = 10_000;
 const PING_EVERY_MS = 10_000;
-/** Pings unanswered after which a connection is taken for dead. */
-const MAX_MISSED_PINGS = 3;
 /** Redialling a friend: after a second, then twice as long each time, two minutes at most. */
 const REDIAL_MS = 1000;
 const MAX_REDIAL_MS = 120_000;
@@ -608,7 +606,6 @@ export class Libp2pMesh implements Mesh {
       return;
     }
     link.failures = 0;
-    link.missedPings = 0;
     link.setReady(true);
     this.#emit("connected", link.peer);
     void this.#ping(link, 3);
@@ -771,12 +768,12 @@ export class Libp2pMesh implements Mesh {
   async #ping(link: PeerLink, times: number): Promise<void> {
     for (let i = 0; i < times && link.ready; i++) {
       const began = this.#clock.monotonic();
+      const received = link.bytesReceived;
       const { ping } = MESH_PROTOCOL.methods;
       const outcome = await this.call(link.peer, MESH_PROTOCOL, ping, {}, { timeoutMs: HANDSHAKE_MS });
       if (outcome.ok) {
-        link.missedPings = 0;
         link.noteRoundTrip(this.#clock.monotonic() - began);
-      } else if (outcome.refusal.code === "timeout" && ++link.missedPings >= MAX_MISSED_PINGS) {
+      } else if (outcome.refusal.code === "timeout" && link.missPing(received)) {
         await this.#disconnect(link, "no answer to pings");
         return;
       }

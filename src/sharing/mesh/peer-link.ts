@@ -12,6 +12,8 @@ const REQUESTS = { perSecond: 5000, burst: 10_000 };
 const STREAMS = { perSecond: 2, burst: 120 };
 /** Hellos a second of one peer, and at once: each costs as many signatures to check as it shows certificates. */
 const HELLOS = { perSecond: 0.2, burst: 8 };
+/** Pings unanswered after which a connection is taken for dead. */
+const MAX_MISSED_PINGS = 3;
 /** Round trips whose median counts. */
 const ROUND_TRIPS = 9;
 
@@ -40,7 +42,7 @@ export class PeerLink {
   /** Failed dials one after another. */
   failures = 0;
   cancelRedial: (() => void) | undefined;
-  missedPings = 0;
+  #missedPings = 0;
   /** Why the last connection was closed by us. */
   closeReason: string | undefined;
   #roundTrips: number[] = [];
@@ -58,9 +60,20 @@ export class PeerLink {
     return [...this.#roundTrips].sort((a, b) => a - b)[this.#roundTrips.length >> 1];
   }
 
+  /** A ping was answered after `ms`. */
   noteRoundTrip(ms: number): void {
+    this.#missedPings = 0;
     this.#roundTrips.push(ms);
     if (this.#roundTrips.length > ROUND_TRIPS) this.#roundTrips.shift();
+  }
+
+  /**
+   * A ping that was sent when `received` bytes had come was not answered; true when the connection is to be taken for
+   * dead. Where other bytes came since, the answer only waits behind them on a slow way.
+   */
+  missPing(received: number): boolean {
+    this.#missedPings = this.bytesReceived > received ? 0 : this.#missedPings + 1;
+    return this.#missedPings >= MAX_MISSED_PINGS;
   }
 
   countTraffic(sent: number, received: number): void {
@@ -70,6 +83,7 @@ export class PeerLink {
 
   setReady(ready: boolean): void {
     this.ready = ready;
+    this.#missedPings = 0;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve(ready);
