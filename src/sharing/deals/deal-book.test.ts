@@ -208,6 +208,69 @@ test("terms that were not quoted, are not between the two, or are not signed are
   );
 });
 
+test("what was said before is answered again without a write", async (t) => {
+  const all = await world(t);
+  const [alice, bob] = [await all.party(), await all.party()];
+  bob.book.sell("compute", { service: "compute", prices: {} });
+  const deal = value(await alice.book.open(bob.mesh.self, "compute"));
+  const { sequence, buyerSignature } = value(await alice.book.settle(deal, task(1)));
+  await until(async () => (await bob.book.receipts())[0]?.buyerSignature !== undefined);
+  let told = 0;
+  bob.book.receipted.on(() => {
+    told++;
+  });
+  const { methods } = DEAL_PROTOCOL;
+  const acknowledge = async () => {
+    const signatures = [{ sequence, signature: buyerSignature! }];
+    const request = { deal: deal.id, signatures };
+    return value(await alice.mesh.call(bob.mesh.self, DEAL_PROTOCOL, methods.acknowledge, request));
+  };
+  let before = bob.world.operations;
+  assert.deepEqual(await acknowledge(), { received: 1 });
+  assert.deepEqual([bob.world.operations - before, told], [0, 0], "signatures");
+
+  await alice.book.close(deal);
+  before = bob.world.operations;
+  const close = () =>
+    alice.mesh.call(bob.mesh.self, DEAL_PROTOCOL, methods.close, { deal: deal.id }).then(value);
+  assert.deepEqual([await close(), await close()], [{}, {}]);
+  assert.equal(bob.world.operations, before, "closing");
+  const own = alice.world.operations;
+  await Promise.all([alice.book.close(deal), alice.book.close(deal)]);
+  assert.equal(alice.world.operations, own, "our own end");
+});
+
+test("a deal that is closed twice at once is written once", async (t) => {
+  const all = await world(t);
+  const [alice, bob] = [await all.party(), await all.party()];
+  bob.book.sell("compute", { service: "compute", prices: {} });
+  const operations = async (times: number) => {
+    const deal = value(await alice.book.open(bob.mesh.self, "compute"));
+    const before = alice.world.operations + bob.world.operations;
+    await Promise.all(Array.from({ length: times }, () => alice.book.close(deal)));
+    return alice.world.operations + bob.world.operations - before;
+  };
+  const once = await operations(1);
+  assert.ok(once > 0);
+  assert.equal(await operations(3), once);
+});
+
+test("who proposes many deals at once gets no more than one after the other", async (t) => {
+  const all = await world(t);
+  const [alice, bob] = [await all.party(), await all.party()];
+  bob.book.sell("compute", { service: "compute", prices: {} });
+  const { terms } = value(await alice.book.open(bob.mesh.self, "compute"));
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async (_, i) => {
+      const proposed = { ...terms, nonce: new Uint8Array(16).fill(i + 1) };
+      const request = { terms: proposed, signature: await alice.mesh.sign(termsMessage(proposed)) };
+      return await alice.mesh.call(bob.mesh.self, DEAL_PROTOCOL, DEAL_PROTOCOL.methods.propose, request);
+    }),
+  );
+  assert.equal(answers.filter(({ ok }) => ok).length, 7, "eight with the first");
+  assert.equal(bob.book.list().length, 8);
+});
+
 test("deals of one buyer are limited", async (t) => {
   const all = await world(t);
   const [alice, bob] = [await all.party(), await all.party()];

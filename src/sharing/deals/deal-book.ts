@@ -72,7 +72,7 @@ export class DealBook implements Deals {
   /** As buyer: terms being agreed, so that two askers share one agreement. */
   readonly #opening = new Map<string, Promise<Outcome<Deal>>>();
   /** One at a time a deal: sequences have no gaps. */
-  readonly #queues = new Map<DealId, Promise<unknown>>();
+  readonly #queues = new Map<DealId | PeerId, Promise<unknown>>();
   readonly #sending = new Map<DealId, Promise<void>>();
   #hour = 0;
   readonly #receiptedThisHour = new Map<PeerId, number>();
@@ -137,7 +137,7 @@ export class DealBook implements Deals {
         deal: deal.id,
       });
     }
-    await this.#inOrder(deal.id, () => this.#keep({ ...this.#deals.get(deal.id)!, state: "closed" }));
+    await this.#inOrder(deal.id, () => this.#close(deal.id));
   }
 
   list(): readonly Deal[] {
@@ -348,7 +348,9 @@ export class DealBook implements Deals {
     const { mesh } = this.#parts;
     mesh.serve(DEAL_PROTOCOL, {
       quote: async ({ service }, from) => this.#quote(service, from),
-      propose: ({ terms, signature }, from) => this.#proposed(terms, signature, from),
+      // One at a time a buyer: what is counted against its limits is kept before the next is looked at.
+      propose: ({ terms, signature }, from) =>
+        this.#inOrder(from.peer, () => this.#proposed(terms, signature, from)),
       settle: ({ deal, step }, from) => this.#inOrder(deal, () => this.#receipt(deal, step, from)),
       acknowledge: ({ deal, signatures, payment }, from) =>
         this.#inOrder(deal, () => this.#acknowledged(deal, signatures, payment, from)),
@@ -356,7 +358,7 @@ export class DealBook implements Deals {
         this.#inOrder(deal, async () => {
           const known = this.#sold(deal, from);
           if (known === undefined) return refuse("not-found", "no such deal with you");
-          await this.#keep({ ...known, state: "closed" });
+          await this.#close(deal);
           return accept({});
         }),
     });
@@ -507,7 +509,7 @@ export class DealBook implements Deals {
         mesh.misbehaved(from.peer, "a false signature under a receipt");
         return refuse("not-allowed", `the signature under receipt ${sequence} does not hold`);
       }
-      signed.push({ ...receipt, buyerSignature: signature });
+      if (receipt.buyerSignature === undefined) signed.push({ ...receipt, buyerSignature: signature });
     }
     let { paidMsat } = deal;
     if (payment !== undefined) {
@@ -517,11 +519,14 @@ export class DealBook implements Deals {
       if (!received.ok) return refuse("unpaid", received.text);
       paidMsat = Math.max(paidMsat, received.value.receivedMsat);
     }
-    const changed = { ...deal, paidMsat };
-    await this.#store.updateReceipts(changed, signed);
-    this.#deals.set(id, changed);
-    for (const receipt of signed) await this.receipted.emit(receipt);
-    return accept({ received: signed.length });
+    // The reply to the same before may have been lost.
+    if (signed.length > 0 || paidMsat !== deal.paidMsat) {
+      const changed = { ...deal, paidMsat };
+      await this.#store.updateReceipts(changed, signed);
+      this.#deals.set(id, changed);
+      for (const receipt of signed) await this.receipted.emit(receipt);
+    }
+    return accept({ received: signatures.length });
   }
 
   #sold(id: DealId, from: RequestContext): KeptDeal | undefined {
@@ -547,7 +552,13 @@ export class DealBook implements Deals {
     return deal;
   }
 
-  #inOrder<T>(id: DealId, action: () => Promise<T>): Promise<T> {
+  /** In its turn: closes what is not closed yet. */
+  async #close(id: DealId): Promise<void> {
+    const deal = this.#deals.get(id)!;
+    if (deal.state !== "closed") await this.#keep({ ...deal, state: "closed" });
+  }
+
+  #inOrder<T>(id: DealId | PeerId, action: () => Promise<T>): Promise<T> {
     const before = this.#queues.get(id) ?? Promise.resolve();
     const next = before.then(action, action);
     this.#queues.set(id, next);
