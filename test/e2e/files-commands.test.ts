@@ -54,7 +54,10 @@ function controlOver(files: MemoryFileStore, endpoint: string): SharingControl {
         bytes: 4096,
         slabs: 1,
         shards: { stored: 11, unproven: 0, lost: 1, repairing: 0 },
-        hosts: [{ peer: "p", name: "Bob", shards: 12, proven: true }],
+        hosts: [
+          { peer: "p", name: "Bob", shards: 12, proven: true, state: "ready" },
+          { peer: "q", name: "Eve", shards: 3, proven: false, state: "missing" },
+        ],
       },
     }),
     fileHealth: ({ bucket, key }) =>
@@ -161,6 +164,7 @@ test("a file goes up, is listed, shared, looked at, fetched and removed", async 
   assert.equal((await run("files", "ls")).text, "photos/");
   assert.match((await run("files", "ls", "photos")).text, /9 B {2}photos\/2024\/photo\.jpg$/);
   assert.match((await run("files", "status")).text, /11 proven, 1 lost/);
+  assert.match((await run("files", "status")).text, /○ Eve {2}3 shards, missing/);
   assert.match((await run("files", "status", "photos/2024/photo.jpg")).text, /■ {2}1 of 1, 1 needed/);
 
   const { text: link } = await run("files", "share", "photos/2024/photo.jpg", "--for", "10m");

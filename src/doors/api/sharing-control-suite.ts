@@ -130,7 +130,11 @@ export function sharingControlSuite(name: string, open: () => Promise<ControlWor
     const told: SharingEvent[] = Array.from({ length: 300 }, (_, index) =>
       index % 3 === 0
         ? { type: "traffic", edges: [{ peer: "12D3KooWa", sent: index, received: 0 }] }
-        : { type: "object", bucket: "b", key: `k${index}`, change: "put" },
+        : index === 1
+          ? { type: "holder", peer: "12D3KooWa", name: "Bob", state: "missing", shards: 4 }
+          : index === 2
+            ? { type: "repair", state: "ended", slabs: 2, repaired: 3, waiting: 0, unreadable: 0 }
+            : { type: "object", bucket: "b", key: `k${index}`, change: "put" },
     );
     // Nobody follows before the first of it has arrived there.
     await control.status();

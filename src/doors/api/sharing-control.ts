@@ -58,6 +58,8 @@ export interface FilesStatus {
     readonly name: string;
     readonly shards: number;
     readonly proven: boolean;
+    /** Whether it is here; away, and missing or given up for dead after a while; or caught lying. */
+    readonly state?: "ready" | "away" | "missing" | "dead" | "cheat";
   }[];
 }
 

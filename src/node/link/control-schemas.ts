@@ -75,12 +75,18 @@ export const sharingStatus: z.ZodType<SharingStatus> = z
   })
   .transform(({ s3, ...rest }) => ({ ...rest, s3 }));
 
+const hostState = z.enum(["ready", "away", "missing", "dead", "cheat"]);
+
 export const filesStatus: z.ZodType<FilesStatus> = z.strictObject({
   objects: count,
   bytes: count,
   slabs: count,
   shards: z.strictObject({ stored: count, unproven: count, lost: count, repairing: count }),
-  hosts: z.array(z.strictObject({ peer, name, shards: count, proven: z.boolean() })).max(many),
+  hosts: z
+    .array(
+      z.strictObject({ peer, name, shards: count, proven: z.boolean(), state: hostState.exactOptional() }),
+    )
+    .max(many),
 });
 
 const taskView: z.ZodType<TaskView> = z.strictObject({
@@ -180,6 +186,12 @@ export const sharingEvent: z.ZodType<SharingEvent> = z.discriminatedUnion("type"
     bucket: key.exactOptional(),
     key: key.exactOptional(),
     health: slabHealth,
+  }),
+  z.strictObject({ type: z.literal("holder"), peer, name, state: hostState, shards: count }),
+  z.strictObject({
+    type: z.literal("repair"),
+    state: z.enum(["begun", "ended"]),
+    ...{ slabs: count, repaired: count, waiting: count, unreadable: count },
   }),
   z.strictObject({ type: z.literal("job"), job: jobView }),
   z.strictObject({ type: z.literal("task"), job: name, task: taskView }),

@@ -260,6 +260,8 @@ const HANDLERS: Handlers = {
     if (health.shards.some((shard) => shard.state === "repairing")) holdRepair(health);
     refresh("files", "health");
   },
+  holder: () => refresh("files", "health"),
+  repair: () => refresh("files", "health"),
   job: ({ job }) => putJob(job),
   task: ({ job, task }) => putTask(job, task),
   cheat: ({ type: _, ...cheat }) => change({ cheats: [cheat, ...state.cheats].slice(0, 20) }),

@@ -61,6 +61,7 @@ const STATUS = {
           name: { type: "string" },
           shards: { type: "integer" },
           proven: { type: "boolean" },
+          state: { type: "string", enum: ["ready", "away", "missing", "dead", "cheat"] },
         },
       },
     },

@@ -211,7 +211,8 @@ function statusText(status: FilesStatus): string {
     ...(lost > 0 ? [`${lost} lost`] : []),
   ];
   const hosts = status.hosts.map(
-    (host) => `  ${host.proven ? "●" : "○"} ${host.name || host.peer}  ${host.shards} shards`,
+    ({ proven, name, peer, shards, state }) =>
+      `  ${proven ? "●" : "○"} ${name || peer}  ${shards} shards${HOST_STATES[state ?? "ready"]}`,
   );
   return [
     `${status.objects} files, ${byteText(status.bytes)}, in ${status.slabs} slabs.`,
@@ -220,6 +221,15 @@ function statusText(status: FilesStatus): string {
     ...hosts,
   ].join("\n");
 }
+
+/** Behind a host's line. */
+const HOST_STATES: Readonly<Record<NonNullable<FilesStatus["hosts"][number]["state"]>, string>> = {
+  ready: "",
+  away: ", away",
+  missing: ", missing",
+  dead: ", given up",
+  cheat: ", caught lying",
+};
 
 const CELLS = { stored: "■", unproven: "□", lost: "×", repairing: "◌" } as const;
 

@@ -7,7 +7,7 @@ import { Signal } from "#base/lib/events.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import type { Mesh, PeerId, PeerView } from "#sharing/mesh/mesh.ts";
 import { FileError } from "../file-store.ts";
-import { STORAGE_OFFER } from "../renter/host-book.ts";
+import { type HostState, STORAGE_OFFER } from "../renter/host-book.ts";
 import type { RenterPolicy } from "../renter/policy.ts";
 import type { Renter } from "../renter/renter.ts";
 import type { ShardState } from "../renter/slab.ts";
@@ -29,6 +29,7 @@ export interface FilesSummary {
     readonly name: string;
     readonly shards: number;
     readonly proven: boolean;
+    readonly state: HostState;
   }[];
 }
 
@@ -77,6 +78,10 @@ export class FilesUpkeep {
       renter.watch.changed.on(({ slab, health }) =>
         this.changed.emit({ type: "slab", slab: slab.id, health }),
       ),
+      renter.watch.holderChanged.on(({ host, state, shards }) =>
+        this.changed.emit({ type: "holder", peer: host, name: mesh.view(host)?.name ?? "", state, shards }),
+      ),
+      renter.watch.repairChanged.on((change) => this.changed.emit({ type: "repair", ...change })),
     ];
     renter.watch.start();
     this.#syncSoon();
@@ -219,6 +224,7 @@ export class FilesUpkeep {
       name: mesh.view(peer)?.name ?? "",
       shards: count,
       proven: renter.hosts.state(peer) === "ready" && renter.hosts.isProven(peer),
+      state: renter.hosts.state(peer),
     }));
     return { objects, bytes, slabs, shards, hosts };
   }

@@ -118,6 +118,15 @@ export class HostBook {
     return away >= this.#policy.awaySeconds ? "missing" : "away";
   }
 
+  /** When the state of a host that stays away will be another, milliseconds since 1970; undefined for never. */
+  changesAt(peer: PeerId): number | undefined {
+    const state = this.state(peer);
+    if (state !== "away" && state !== "missing") return undefined;
+    const { awaySeconds, deadSeconds } = this.#policy;
+    const most = state === "away" ? Math.min(awaySeconds, deadSeconds) : deadSeconds;
+    return this.#record(peer).lastSeen + 1000 * most;
+  }
+
   /** Hosts that can be asked for something now. */
   ready(): readonly PeerView[] {
     return this.#mesh

@@ -12,6 +12,8 @@ import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
 import { SlabGeometry } from "../codec/scheme.ts";
 import type { SlabHealth } from "../file-store.ts";
 import { repairThreshold } from "./choose-scheme.ts";
+import type { HostState } from "./host-book.ts";
+import { type HostChanges, HostPresence } from "./host-presence.ts";
 import { place } from "./placement.ts";
 import type { RenterPolicy } from "./policy.ts";
 import { SlabUnreadableError } from "./read-slab.ts";
@@ -36,6 +38,21 @@ export interface SlabChange {
   readonly health: SlabHealth;
 }
 
+/** A host of slabs whose standing changed. */
+export interface HolderChange {
+  readonly host: PeerId;
+  readonly state: HostState;
+  /** Shards that it should have. */
+  readonly shards: number;
+}
+
+/** Repair began, or ended. */
+export interface RepairChange extends Omit<WatchReport, "slabs"> {
+  readonly state: "begun" | "ended";
+  /** Slabs that needed it when it began. */
+  readonly slabs: number;
+}
+
 /** What one look at all slabs showed. */
 export interface WatchReport {
   readonly slabs: number;
@@ -56,11 +73,16 @@ interface HostShards {
 }
 
 const REPAIRS_AT_ONCE = 2;
+/** Slabs that are told one by one when a host's standing changes; a reader's stream holds no thousands. */
+const SLABS_TOLD = 64;
 /** What went wrong is looked at again so soon, milliseconds; then twice as long each time. */
 const SOON_MS = 250;
 
 export class SlabWatch {
   readonly changed = new Signal<SlabChange>();
+  readonly holderChanged = new Signal<HolderChange>();
+  readonly repairChanged = new Signal<RepairChange>();
+  readonly #presence: HostPresence;
   readonly #policy: RenterPolicy;
   readonly #d: WatchDependencies;
   /** Shards that are gone though their host is here, by slab. */
@@ -77,16 +99,25 @@ export class SlabWatch {
   constructor(policy: RenterPolicy, dependencies: WatchDependencies) {
     this.#policy = policy;
     this.#d = dependencies;
+    const { renter, clock } = dependencies;
+    this.#presence = new HostPresence(renter.hosts, clock, (error) => this.#failed(error));
   }
 
   /** Begins to watch: an epoch from now, and whenever a host goes. */
   start(): void {
     this.#off = this.#d.mesh.changed.on(({ kind, view }) => {
-      this.#d.renter.hosts.observeOne(view);
-      if (kind === "disconnected" || kind === "banned") this.#hostWent(view.peer, kind === "banned");
-      else if (kind === "connected") this.repairSoon();
+      const { hosts } = this.#d.renter;
+      const wasKnown = hosts.record(view.peer) !== undefined;
+      hosts.observeOne(view);
+      const isHost = hosts.record(view.peer) !== undefined;
+      if (isHost && (kind === "disconnected" || kind === "banned")) hosts.noteGone(view.peer);
+      if (isHost) this.#presence.look(view.peer);
+      // Whoever comes may hold, or take, what is missing; some say only later that they are hosts.
+      if (kind === "connected" || (isHost && !wasKnown)) this.repairSoon();
     });
+    this.#presence.changed.on((changes) => this.#hostsChanged(changes));
     this.#d.renter.hosts.observe();
+    this.#presence.look();
     this.#scheduleEpoch();
   }
 
@@ -95,6 +126,7 @@ export class SlabWatch {
     this.#off?.();
     this.#cancelEpoch?.();
     this.#cancelSoon?.();
+    this.#presence.stop();
     await this.#running?.catch(() => {});
   }
 
@@ -104,6 +136,7 @@ export class SlabWatch {
     if (indices.has(index)) return;
     indices.add(index);
     this.#lost.set(id, indices);
+    this.#guard(this.#tell(id));
     this.repairSoon();
   }
 
@@ -161,15 +194,24 @@ export class SlabWatch {
     });
   }
 
-  #hostWent(host: PeerId, forGood: boolean): void {
-    const { hosts } = this.#d.renter;
-    if (hosts.record(host) === undefined) return;
-    hosts.noteGone(host);
-    // Looked at when it counts as missing, and again when it counts as dead.
-    const delays = forGood ? [0] : [this.#policy.awaySeconds, this.#policy.deadSeconds];
-    for (const seconds of delays) {
-      this.#d.clock.after(1000 * seconds + 1, () => this.repairSoon());
+  /** Tells of the hosts, and of slabs that they hold shards of; what is lost with them is repaired. */
+  async #hostsChanged(changes: HostChanges): Promise<void> {
+    if (this.#stopped) return;
+    const shards = new Map<PeerId, number>();
+    let told = 0;
+    for await (const slab of this.#d.book.slabs()) {
+      let isTouched = false;
+      for (const { host } of slab.shards) {
+        if (host === "" || !changes.has(host)) continue;
+        shards.set(host, (shards.get(host) ?? 0) + 1);
+        isTouched = true;
+      }
+      if (isTouched && told++ < SLABS_TOLD) await this.changed.emit({ slab, health: this.health(slab) });
     }
+    for (const [host, count] of shards) {
+      await this.holderChanged.emit({ host, state: changes.get(host)!, shards: count });
+    }
+    if ([...changes.values()].some((state) => state !== "ready" && state !== "away")) this.repairSoon(1);
   }
 
   /** Looks for what needs repair, soon: what happens together is met together. */
@@ -195,9 +237,13 @@ export class SlabWatch {
     try {
       await work;
     } catch (error) {
-      if (!this.#stopped)
-        this.#d.log.error(`storage: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+      this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stopped) return;
+    this.#d.log.error(`storage: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
   }
 
   /** One epoch: every host is asked for its trouble and losses and audited; then what needs it is repaired. */
@@ -284,6 +330,8 @@ export class SlabWatch {
       urgent.push({ id: slab.id, margin: slab.scheme.total - wanted.length - slab.scheme.needed });
     }
     urgent.sort((a, b) => a.margin - b.margin);
+    const needed = urgent.length;
+    if (needed > 0) await this.#tellRepair("begun", needed, report);
     const work = async (): Promise<void> => {
       for (let next = urgent.shift(); next !== undefined && !this.#stopped; next = urgent.shift()) {
         const outcome = await this.#repair(next.id);
@@ -292,8 +340,17 @@ export class SlabWatch {
         if (outcome.unreadable) report.unreadable++;
       }
     };
-    await Promise.all(Array.from({ length: REPAIRS_AT_ONCE }, work));
+    try {
+      await Promise.all(Array.from({ length: REPAIRS_AT_ONCE }, work));
+    } finally {
+      if (needed > 0) await this.#tellRepair("ended", needed, report);
+    }
     return report;
+  }
+
+  async #tellRepair(state: "begun" | "ended", slabs: number, report: WatchReport): Promise<void> {
+    const { repaired, waiting, unreadable } = report;
+    await this.repairChanged.emit({ state, slabs, repaired, waiting, unreadable });
   }
 
   async #repair(id: SlabId): Promise<{ repaired: number; left: boolean; unreadable: boolean }> {
