@@ -11,6 +11,11 @@ export const MAX_TERM = 30 * 86_400;
 /** Receipts acknowledged in one message. */
 export const MAX_ACKNOWLEDGED = 256;
 
+/** How far the other side's clock may be off, seconds. */
+export const CLOCK_SKEW = 600;
+/** Receipts of a deal that the buyer may never have heard of. */
+export const MAX_SKIPPED = 10_000;
+
 const service = z.enum(SERVICES);
 const rail = z.enum(["free", "channel", "lightning"]);
 const price = integer(0, MAX_PRICE);
