@@ -1,11 +1,12 @@
 import { join } from "node:path";
-import { toHex } from "#base/lib/bytes.ts";
+import { equalBytes, toHex } from "#base/lib/bytes.ts";
+import { Mutex } from "#base/lib/mutex.ts";
 import { secureRandom } from "#base/lib/random.ts";
 import type { FileSystem, OpenFile } from "#base/store/file-system.ts";
 import {
   CHUNK_BYTES,
   type ChunkList,
-  chunkLength,
+  chunkCount,
   chunksOf,
   contentIdOf,
   HASH_BYTES,
@@ -31,7 +32,8 @@ const TRAILER = 8;
 
 /**
  * Contents on disk, one file each, in a folder of its own, bounded. What was not used for longest goes first; what is
- * pinned stays. A file bears its name only when it is whole and synced, so a cut or a kill leaves nothing false.
+ * pinned stays. A file bears its name only when it is whole and synced, so a cut or a kill leaves nothing false; what
+ * the disk changed since is found when it is read, and dropped.
  */
 export class ChunkStore implements ContentStore {
   readonly limitBytes: number;
@@ -43,6 +45,11 @@ export class ChunkStore implements ContentStore {
   #used = 0;
   /** Bytes of contents that are being written. */
   #reserved = 0;
+  /**
+   * Held by whoever gives a file its name, takes it away, or opens it: a content on its way out may be on its way in
+   * again, or be asked for, at the same time.
+   */
+  readonly #naming = new Mutex();
 
   private constructor(files: FileSystem, folder: string, limitBytes: number) {
     this.#files = files;
@@ -72,8 +79,7 @@ export class ChunkStore implements ContentStore {
     try {
       let index = 0;
       for await (const chunk of chunksOf(bytes)) await part.write(index++, chunk);
-      const id = await part.finish();
-      this.pin(id);
+      const id = await part.finish(true);
       return { id, length: part.length };
     } catch (error) {
       await part.abandon();
@@ -86,18 +92,15 @@ export class ChunkStore implements ContentStore {
   }
 
   async read(id: ContentId, maxLength: number = this.limitBytes): Promise<Uint8Array> {
-    const held = this.#use(id);
-    if (held === undefined) throw new Error(`content ${id} is not here`);
-    if (held.length > maxLength) {
-      throw new Error(`content ${id} is ${held.length} bytes long, more than ${maxLength}`);
+    const opened = await this.#open(id);
+    if (opened === undefined) throw new Error(`content ${id} is not here`);
+    const { length } = opened.held;
+    if (length > maxLength) {
+      await opened.file.close();
+      throw new Error(`content ${id} is ${length} bytes long, more than ${maxLength}`);
     }
-    const bytes = new Uint8Array(held.length);
-    const file = await this.#files.open(join(this.#folder, id), "read");
-    try {
-      await file.read(bytes, 0);
-    } finally {
-      await file.close();
-    }
+    const bytes = await this.#readChunks(id, opened, 0, chunkCount(length));
+    if (bytes === undefined) throw new Error(`content ${id} was damaged on disk`);
     return bytes;
   }
 
@@ -106,18 +109,43 @@ export class ChunkStore implements ContentStore {
     return this.#held.get(id);
   }
 
-  /** One chunk; undefined when there is none such here. */
+  /** One chunk; undefined when there is none such here, or the disk lost it. */
   async chunk(id: ContentId, index: number): Promise<Uint8Array | undefined> {
-    const held = this.#use(id);
-    if (held === undefined || index * CHUNK_BYTES >= held.length) return undefined;
-    const bytes = new Uint8Array(chunkLength(held.length, index));
-    const file = await this.#files.open(join(this.#folder, id), "read");
+    const length = this.#held.get(id)?.length ?? 0;
+    if (index * CHUNK_BYTES >= length) return undefined;
+    const opened = await this.#open(id);
+    return opened === undefined ? undefined : await this.#readChunks(id, opened, index, index + 1);
+  }
+
+  async #open(id: ContentId): Promise<Opened | undefined> {
+    return await this.#naming.run(async () => {
+      const held = this.#use(id);
+      if (held === undefined) return undefined;
+      return { held, file: await this.#files.open(join(this.#folder, id), "read") };
+    });
+  }
+
+  /** Chunks from `from` to before `to`, as they were written; where the disk changed them the content is dropped. */
+  async #readChunks(
+    id: ContentId,
+    { held, file }: Opened,
+    from: number,
+    to: number,
+  ): Promise<Uint8Array | undefined> {
+    const start = from * CHUNK_BYTES;
+    const bytes = new Uint8Array(Math.min(held.length, to * CHUNK_BYTES) - start);
+    let read: number;
     try {
-      await file.read(bytes, index * CHUNK_BYTES);
+      read = await file.read(bytes, start);
     } finally {
       await file.close();
     }
-    return bytes;
+    if (read === bytes.length && hashesTo(bytes, held.leaves.subarray(HASH_BYTES * from))) return bytes;
+    await this.#naming.run(async () => {
+      // It may have gone, and come back whole, in the meantime.
+      if (this.#held.get(id) === held) await this.#remove(id, held);
+    });
+    return undefined;
   }
 
   pin(id: ContentId): void {
@@ -140,7 +168,7 @@ export class ChunkStore implements ContentStore {
       release: (bytes) => {
         this.#reserved -= bytes;
       },
-      keep: (id, held) => this.#keep(id, held, path),
+      keep: (id, held, options) => this.#keep(id, held, { ...options, path }),
       remove: () => this.#files.remove(path),
     });
   }
@@ -174,38 +202,88 @@ export class ChunkStore implements ContentStore {
 
   /** Makes room. @throws ContentStoreFull */
   async #reserve(bytes: number): Promise<void> {
-    this.#reserved += bytes;
-    for (const [id, held] of this.#held) {
-      if (this.#used + this.#reserved <= this.limitBytes) return;
-      if (this.#pins.has(id)) continue;
-      this.#held.delete(id);
-      this.#used -= sizeOf(held);
-      await this.#files.remove(join(this.#folder, id));
-    }
-    if (this.#used + this.#reserved <= this.limitBytes) return;
-    this.#reserved -= bytes;
-    throw new ContentStoreFull(
-      `the ${this.limitBytes} bytes for contents are in use: ${this.#used} by contents that jobs hold`,
-    );
+    await this.#naming.run(async () => {
+      for (const [id, held] of this.#held) {
+        if (this.#fits(bytes)) break;
+        if (!this.#pins.has(id)) await this.#remove(id, held);
+      }
+      if (!this.#fits(bytes)) {
+        throw new ContentStoreFull(
+          `the ${this.limitBytes} bytes for contents are in use: ${this.#used} by contents that jobs hold`,
+        );
+      }
+      this.#reserved += bytes;
+    });
   }
 
-  async #keep(id: ContentId, held: Held, path: string): Promise<void> {
-    if (this.#held.has(id)) return await this.#files.remove(path);
-    await this.#files.rename(path, join(this.#folder, id));
-    await this.#files.syncDirectory(this.#folder);
-    this.#held.set(id, held);
-    this.#used += sizeOf(held);
+  #fits(bytes: number): boolean {
+    return this.#used + this.#reserved + bytes <= this.limitBytes;
   }
+
+  /** Takes a content away; while its file goes nobody sees it as held. */
+  async #remove(id: ContentId, held: Held): Promise<void> {
+    this.#held.delete(id);
+    try {
+      await this.#files.remove(join(this.#folder, id));
+      this.#used -= sizeOf(held);
+    } catch (error) {
+      this.#held.set(id, held);
+      throw error;
+    }
+  }
+
+  /** Gives a written file its name; what was reserved for it is in use from then on. */
+  async #keep(
+    id: ContentId,
+    held: Held,
+    { path, reserved, isPinned }: KeepOptions & { readonly path: string },
+  ): Promise<void> {
+    await this.#naming.run(async () => {
+      try {
+        if (this.#held.has(id)) await this.#files.remove(path);
+        else {
+          await this.#files.rename(path, join(this.#folder, id));
+          await this.#files.syncDirectory(this.#folder);
+          this.#held.set(id, held);
+          this.#used += sizeOf(held);
+        }
+        if (isPinned) this.pin(id);
+      } finally {
+        this.#reserved -= reserved;
+      }
+    });
+  }
+}
+
+interface Opened {
+  readonly held: Held;
+  readonly file: OpenFile;
+}
+
+/** Whether each chunk in `bytes` has the next of `leaves`. */
+function hashesTo(bytes: Uint8Array, leaves: Uint8Array): boolean {
+  for (let i = 0; i * CHUNK_BYTES < bytes.length; i++) {
+    const leaf = leafOf(bytes.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES));
+    if (!equalBytes(leaf, leaves.subarray(HASH_BYTES * i, HASH_BYTES * (i + 1)))) return false;
+  }
+  return true;
 }
 
 function sizeOf({ length, leaves }: Held): number {
   return length + leaves.length + TRAILER;
 }
 
+interface KeepOptions {
+  /** Bytes that were reserved for it. */
+  readonly reserved: number;
+  /** Whether it is pinned from the moment it is held. */
+  readonly isPinned: boolean;
+}
+
 interface PartStore {
   reserve(bytes: number): Promise<void>;
   release(bytes: number): void;
-  keep(id: ContentId, held: Held): Promise<void>;
+  keep(id: ContentId, held: Held, options: KeepOptions): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -229,16 +307,20 @@ export class PartialContent {
 
   /** @throws ContentStoreFull */
   async write(index: number, chunk: Uint8Array): Promise<void> {
-    const size = chunk.length + HASH_BYTES;
-    await this.#store.reserve(size);
-    this.#reserved += size;
+    await this.#reserve(chunk.length + HASH_BYTES);
     this.#leaves[index] = leafOf(chunk);
     await this.#file.write(chunk, index * CHUNK_BYTES);
     this.#length = Math.max(this.#length, index * CHUNK_BYTES + chunk.length);
   }
 
-  /** Makes it whole and durable. @returns its id */
-  async finish(): Promise<ContentId> {
+  async #reserve(bytes: number): Promise<void> {
+    await this.#store.reserve(bytes);
+    if (this.#ended) this.#store.release(bytes);
+    else this.#reserved += bytes;
+  }
+
+  /** Makes it whole and durable, and pins it where asked to. @returns its id @throws ContentStoreFull */
+  async finish(isPinned = false): Promise<ContentId> {
     const leaves = new Uint8Array(HASH_BYTES * this.#leaves.length);
     for (const [i, leaf] of this.#leaves.entries()) {
       if (leaf === undefined) throw new Error(`chunk ${i} is missing`);
@@ -246,6 +328,7 @@ export class PartialContent {
     }
     const trailer = new Uint8Array(TRAILER);
     new DataView(trailer.buffer).setBigUint64(0, BigInt(this.#length), true);
+    await this.#reserve(TRAILER);
     await this.#file.write(leaves, this.#length);
     await this.#file.write(trailer, this.#length + leaves.length);
     await this.#file.sync();
@@ -253,8 +336,7 @@ export class PartialContent {
     this.#ended = true;
     const held = { length: this.#length, leaves };
     const id = contentIdOf(held);
-    this.#store.release(this.#reserved);
-    await this.#store.keep(id, held);
+    await this.#store.keep(id, held, { reserved: this.#reserved, isPinned });
     return id;
   }
 

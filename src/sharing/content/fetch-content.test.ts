@@ -5,7 +5,7 @@ import { FaultWorld } from "#base/store/fault-world.ts";
 import { type MemoryMesh, MemoryNetwork } from "#sharing/mesh/memory-mesh.ts";
 import { accept, refuse } from "#sharing/mesh/protocol.ts";
 import { CHUNK_BYTES } from "./chunk-list.ts";
-import { ChunkStore, ContentStoreFull } from "./chunk-store.ts";
+import { ChunkStore } from "./chunk-store.ts";
 import { CONTENT_PROTOCOL } from "./content-messages.ts";
 import { ContentDownloads } from "./fetch-content.ts";
 import { serveContents } from "./serve-contents.ts";
@@ -20,69 +20,6 @@ function bytes(length: number, seed = 1): Uint8Array {
 function openStore(world = new FaultWorld(), limit = LIMIT): Promise<ChunkStore> {
   return ChunkStore.open(world.files, FOLDER, limit);
 }
-
-test("contents of any length are kept under an id that is theirs alone", async () => {
-  const store = await openStore();
-  const ids = new Set<string>();
-  for (const length of [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 17]) {
-    const content = bytes(length);
-    const { id } = await store.add(content);
-    ids.add(id);
-    assert.deepEqual(await store.read(id), content);
-    assert.equal((await store.add(content)).id, id);
-  }
-  assert.equal(ids.size, 6);
-  await assert.rejects(store.read([...ids].at(-1)!, 100), /more than 100/);
-  await assert.rejects(store.read("00".repeat(32)), /not here/);
-});
-
-test("bytes that come in pieces are the same content", async () => {
-  const store = await openStore();
-  const content = bytes(2 * CHUNK_BYTES + 5);
-  async function* pieces() {
-    for (let at = 0; at < content.length; at += 100_001) yield content.subarray(at, at + 100_001);
-  }
-  assert.equal((await store.add(pieces())).id, (await store.add(content)).id);
-});
-
-test("the store keeps within its limit: what was used longest ago goes, what is pinned stays", async () => {
-  const store = await openStore(new FaultWorld(), 4 * CHUNK_BYTES);
-  const [a, b, c] = [1, 2, 3].map((seed) => bytes(CHUNK_BYTES, seed)) as [Uint8Array, Uint8Array, Uint8Array];
-  const ids = [];
-  for (const content of [a, b, c]) ids.push((await store.add(content)).id);
-  for (const id of ids) store.unpin(id);
-  await store.read(ids[0]!);
-  const pinned = (await store.add(bytes(CHUNK_BYTES, 4))).id;
-  assert.deepEqual(await Promise.all(ids.map((id) => store.has(id))), [true, false, true]);
-  assert.ok(store.usedBytes <= store.limitBytes);
-  await assert.rejects(store.add(bytes(4 * CHUNK_BYTES, 5)), ContentStoreFull);
-  assert.equal(await store.has(pinned), true);
-});
-
-test("a power cut leaves whole contents or none", async () => {
-  for (let seed = 1; seed <= 20; seed++) {
-    const random = new SeededRandom(seed);
-    const world = new FaultWorld();
-    const store = await openStore(world);
-    const { id } = await store.add(bytes(CHUNK_BYTES + 9, seed));
-    world.offAfter(1 + random.below(8));
-    await store.add(bytes(2 * CHUNK_BYTES, seed + 100)).catch(() => undefined);
-    const after = world.powerCut(random);
-    const again = await openStore(after);
-    assert.deepEqual(await again.read(id), bytes(CHUNK_BYTES + 9, seed));
-    const names = await after.files.readDirectory(FOLDER);
-    assert.ok(names.every((name) => !name.endsWith(".part")));
-  }
-});
-
-test("a file that was changed on disk is not taken for the content", async () => {
-  const world = new FaultWorld();
-  const { id } = await (await openStore(world)).add(bytes(1000));
-  const file = await world.files.open(`${FOLDER}/${id}`, "write");
-  await file.write(Uint8Array.of(1, 2, 3), 1000);
-  await file.close();
-  assert.equal(await (await openStore(world)).has(id), false);
-});
 
 interface Peer {
   readonly mesh: MemoryMesh;
