@@ -6,10 +6,11 @@ import { SeededRandom } from "#base/lib/random.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
 import { type MemoryMesh, MemoryNetwork } from "#sharing/mesh/memory-mesh.ts";
 import type { Outcome } from "#sharing/mesh/protocol.ts";
-import type { Deal, KeptReceipt, RailName, Step } from "./deal.ts";
+import type { Deal, KeptReceipt, RailName, Receipt, Step } from "./deal.ts";
 import { DealBook } from "./deal-book.ts";
 import { dealIdOf, receiptMessage, termsMessage } from "./deal-codec.ts";
-import { DEAL_PROTOCOL } from "./deal-messages.ts";
+import { CLOCK_SKEW, DEAL_PROTOCOL, MAX_ACKNOWLEDGED, MAX_SKIPPED } from "./deal-messages.ts";
+import { SELLER_LIMITS, type SellerLimits } from "./deal-seller.ts";
 import { FreeRail } from "./free-rail.ts";
 import type { PaymentRail, RailOutcome, RailPeer } from "./payment-rail.ts";
 
@@ -47,7 +48,11 @@ class World {
   readonly parties: Party[] = [];
 
   async party(
-    options: { circle?: string | undefined; rails?: (mesh: MemoryMesh) => PaymentRail[] } = {},
+    options: {
+      circle?: string | undefined;
+      rails?: (mesh: MemoryMesh) => PaymentRail[];
+      limits?: Partial<SellerLimits>;
+    } = {},
   ): Promise<Party> {
     const secret = new Uint8Array(32).fill(this.parties.length + 1);
     const identity = { deviceSecret: secret, accountSecret: secret };
@@ -63,6 +68,7 @@ class World {
         clock,
         random: new SeededRandom(9),
         log: silentLogger,
+        ...(options.limits === undefined ? {} : { limits: options.limits }),
         rails: options.rails?.(mesh) ?? [new FreeRail((peer) => mesh.view(peer)?.standing === "friend")],
       });
     const party = { mesh: join(), world } as Party;
@@ -290,6 +296,87 @@ test("deals of one buyer are limited", async (t) => {
   assert.equal(code, "limit");
 });
 
+test("64 deals of one buyer may begin within an hour, closed ones among them", async (t) => {
+  const all = await world(t);
+  const [alice, bob, carol] = [await all.party(), await all.party(), await all.party()];
+  bob.book.sell("compute", { service: "compute", prices: {} });
+  const openAndClose = async () => {
+    const deal = await alice.book.open(bob.mesh.self, "compute");
+    if (deal.ok) await alice.book.close(deal.value);
+    return deal;
+  };
+  for (let i = 0; i < 64; i++) value(await openAndClose());
+  const refused = await openAndClose();
+  assert.deepEqual(!refused.ok && refused.refusal, {
+    code: "limit",
+    text: "64 deals of yours began within the hour",
+  });
+  assert.equal((await carol.book.open(bob.mesh.self, "compute")).ok, true, "another buyer");
+  await bob.book.stop();
+  await bob.reopen();
+  bob.book.sell("compute", { service: "compute", prices: {} });
+  assert.equal(refusal(await openAndClose()), "limit", "after a start");
+  all.clock.advance(3_600_000);
+  value(await openAndClose());
+});
+
+test("receipts of one buyer within an hour are limited, over its deals", async (t) => {
+  const all = await world(t);
+  const [alice, carol] = [await all.party(), await all.party()];
+  const bob = await all.party({ limits: { receiptsAnHour: 3 } });
+  for (const service of ["compute", "storage"] as const) bob.book.sell(service, { service, prices: {} });
+  const compute = value(await alice.book.open(bob.mesh.self, "compute"));
+  const storage = value(await alice.book.open(bob.mesh.self, "storage"));
+  for (let i = 0; i < 2; i++) value(await alice.book.settle(compute, task(i)));
+  value(await alice.book.settle(storage, task(2)));
+  for (const deal of [compute, storage])
+    assert.equal(refusal(await alice.book.settle(deal, task(3))), "limit");
+  assert.equal((await bob.book.receipts()).length, 3);
+  const { methods } = DEAL_PROTOCOL;
+  const again = await alice.mesh.call(bob.mesh.self, DEAL_PROTOCOL, methods.settle, {
+    deal: compute.id,
+    step: task(0),
+  });
+  assert.equal(value(again).receipt.sequence, 0, "what was receipted is told again");
+  value(await carol.book.settle(value(await carol.book.open(bob.mesh.self, "compute")), task(4)));
+  all.clock.advance(3_600_000);
+  value(await alice.book.settle(compute, task(3)));
+});
+
+test("a receipt may skip 10,000 that never came, and no more", async (t) => {
+  const all = await world(t);
+  const [alice, bob] = [await all.party(), await all.party()];
+  bob.book.sell("compute", { service: "compute", prices: {} });
+  const deal = value(await alice.book.open(bob.mesh.self, "compute"));
+  const { mesh } = alice;
+  const call = mesh.call.bind(mesh) as typeof mesh.call;
+  let skipped = MAX_SKIPPED + 1;
+  mesh.call = async (peer, protocol, method, request, options) => {
+    const answer = await call(peer, protocol, method, request, options);
+    if (method !== (DEAL_PROTOCOL.methods.settle as unknown) || !answer.ok) return answer;
+    // The seller signs what it says, true or not.
+    const { receipt } = answer.value as unknown as { receipt: Receipt };
+    const ahead = { ...receipt, sequence: skipped };
+    const forged = { receipt: ahead, signature: await bob.mesh.sign(receiptMessage(ahead)) };
+    return { ok: true, value: forged as unknown as typeof answer.value };
+  };
+  assert.equal(MAX_SKIPPED, 10_000);
+  assert.equal(refusal(await alice.book.settle(deal, task(1))), "conflict");
+  assert.equal((await alice.book.receipts()).length, 0);
+  skipped = MAX_SKIPPED;
+  assert.equal(value(await alice.book.settle(deal, task(1))).sequence, 10_000);
+});
+
+test("a step whose price would not fit into the sums is refused, and nobody is blamed for it", async (t) => {
+  const all = await world(t);
+  const party = () => all.party({ circle: undefined, rails: () => [new PurseRail(0)] });
+  const [seller, buyer] = [await party(), await party()];
+  seller.book.sell("compute", { service: "compute", prices: { task: 1e12 }, credit: 1e12 });
+  const deal = value(await buyer.book.open(seller.mesh.self, "compute", { task: 1e12 }));
+  assert.equal(refusal(await buyer.book.settle(deal, { ...task(0), milliUnits: 1e12 })), "bad-request");
+  assert.equal(value(await buyer.book.settle(deal, task(1))).amountMsat, 1e12);
+});
+
 test("another's deal can be neither settled, acknowledged nor closed", async (t) => {
   const all = await world(t);
   const [alice, bob, carol] = [await all.party(), await all.party(), await all.party()];
@@ -441,5 +528,24 @@ test("the name of terms and the bytes under signatures are those of docs/protoco
   for (const bytes of [termsMessage(terms), receiptMessage(receipt)]) {
     const hash = toHex(sha256(bytes));
     assert.ok(page.includes(hash), `docs/protocols/deal.md lacks ${hash}`);
+  }
+});
+
+test("docs/protocols/deal.md tells the limits that hold", async () => {
+  const { readFile } = await import("node:fs/promises");
+  const page = (
+    await readFile(new URL("../../../docs/protocols/deal.md", import.meta.url), "utf8")
+  ).replaceAll(/\s+/g, " ");
+  const { openDeals, dealsAnHour, receiptsAnHour } = SELLER_LIMITS;
+  const number = (value: number) => value.toLocaleString("en-US");
+  for (const sentence of [
+    `fewer than ${openDeals} deals of this buyer for the service are open`,
+    `fewer than ${dealsAnHour} deals of this buyer began within the last hour`,
+    `more than ${number(receiptsAnHour)} receipts to one buyer within an hour`,
+    `more than ${number(MAX_SKIPPED)} beyond the one that it expects`,
+    `begin within ${CLOCK_SKEW} s of its clock`,
+    `up to ${MAX_ACKNOWLEDGED} in one \`acknowledge\``,
+  ]) {
+    assert.ok(page.includes(sentence), `docs/protocols/deal.md does not say: ${sentence}`);
   }
 });
