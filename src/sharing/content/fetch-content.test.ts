@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ManualClock } from "#base/lib/clock.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
 import { type MemoryMesh, MemoryNetwork } from "#sharing/mesh/memory-mesh.ts";
+import { playUntil } from "#sharing/mesh/memory-time.ts";
 import { accept, refuse } from "#sharing/mesh/protocol.ts";
 import { CHUNK_BYTES } from "./chunk-list.ts";
 import { ChunkStore } from "./chunk-store.ts";
@@ -60,6 +62,97 @@ test("a content comes from several peers at once, also when some of them lie, di
   ]);
   assert.deepEqual([first, second], [{ ok: true }, { ok: true }]);
   assert.deepEqual(await alice!.store.read(id), content);
+});
+
+/** A holder that describes a content when told to, and brings chunks by `chunk`. */
+function holder(
+  network: MemoryNetwork,
+  list: { readonly length: number; readonly leaves: Uint8Array },
+  chunk: (index: number) => Promise<Uint8Array | undefined>,
+): { readonly self: string; describe(): void } {
+  const mesh = network.join();
+  const described = Promise.withResolvers<void>();
+  mesh.serve(CONTENT_PROTOCOL, {
+    describe: async () => {
+      await described.promise;
+      return accept(list);
+    },
+    chunk: async ({ index }) => {
+      const bytes = await chunk(index);
+      return bytes === undefined ? refuse("unavailable", "gone") : accept({ bytes });
+    },
+  });
+  return { self: mesh.self, describe: described.resolve };
+}
+
+test("a peer that stays silent holds nobody up: the first true description begins", async () => {
+  // Nobody moves this clock: what waits for a time-out waits for ever.
+  const network = new MemoryNetwork({ clock: new ManualClock() });
+  const [alice, bob] = await Promise.all([peer(network), peer(network)]);
+  const content = bytes(2 * CHUNK_BYTES + 1);
+  const { id } = await bob.store.add(content);
+  const silent = holder(network, bob.store.describe(id)!, async () => undefined);
+  const outcome = await alice.downloads.fetch(id, [silent.self, bob.mesh.self], { maxLength: 2 ** 30 });
+  assert.deepEqual(outcome, { ok: true });
+  assert.deepEqual(await alice.store.read(id), content);
+});
+
+test("who describes a content later joins in, also when all before it have failed", async () => {
+  const network = new MemoryNetwork({ clock: new ManualClock() });
+  const [alice, bob] = await Promise.all([peer(network), peer(network)]);
+  const content = bytes(20 * CHUNK_BYTES);
+  const { id } = await bob.store.add(content);
+  const list = bob.store.describe(id)!;
+  let brought = 0;
+  const late = holder(network, list, async (index) => {
+    brought++;
+    return await bob.store.chunk(id, index);
+  });
+  const early = holder(network, list, async (index) => {
+    if (index < 4) return await bob.store.chunk(id, index);
+    late.describe();
+    return undefined;
+  });
+  early.describe();
+  const outcome = await alice.downloads.fetch(id, [early.self, late.self], { maxLength: 2 ** 30 });
+  assert.deepEqual(outcome, { ok: true });
+  assert.deepEqual(await alice.store.read(id), content);
+  assert.equal(brought, 16);
+});
+
+test("a chunk that one is slow to bring is asked of another", async () => {
+  const clock = new ManualClock();
+  const network = new MemoryNetwork({ clock });
+  const [, bob] = await Promise.all([peer(network), peer(network)]);
+  const mesh = network.join();
+  const store = await openStore();
+  const content = bytes(6 * CHUNK_BYTES);
+  const { id } = await bob.store.add(content);
+  const asked = new Set<number>();
+  const slow = holder(network, bob.store.describe(id)!, (index) => {
+    asked.add(index);
+    return new Promise(() => {});
+  });
+  slow.describe();
+  const peers = [slow.self, bob.mesh.self];
+  const fetching = new ContentDownloads(mesh, store, clock).fetch(id, peers, { maxLength: 2 ** 30 });
+  assert.deepEqual(await playUntil(clock, fetching), { ok: true });
+  assert.ok(asked.size > 0);
+  assert.ok(clock.monotonic() < 10_000, `${clock.monotonic()} ms`);
+  assert.deepEqual(await store.read(id), content);
+});
+
+test("a disk without room ends a fetch, and nothing of it stays", async () => {
+  const network = new MemoryNetwork();
+  const bob = await peer(network);
+  const { id } = await bob.store.add(bytes(12 * CHUNK_BYTES));
+  const world = new FaultWorld();
+  const store = await openStore(world, 4 * CHUNK_BYTES);
+  const downloads = new ContentDownloads(network.join(), store);
+  const outcome = await downloads.fetch(id, [bob.mesh.self], { maxLength: 2 ** 30 });
+  assert.match(outcome.ok ? "" : outcome.reason, /are in use/);
+  assert.deepEqual(await world.files.readDirectory(FOLDER), []);
+  assert.equal((await store.add(bytes(3 * CHUNK_BYTES))).length, 3 * CHUNK_BYTES, "its room is free again");
 });
 
 test("what nobody has, is too long, or is described falsely is refused with a reason", async () => {

@@ -1,21 +1,12 @@
-import { equalBytes } from "#base/lib/bytes.ts";
+import type { Clock } from "#base/lib/clock.ts";
 import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
-import {
-  type ChunkList,
-  chunkCount,
-  chunkLength,
-  HASH_BYTES,
-  isListOf,
-  leafOf,
-  MAX_CONTENT,
-} from "./chunk-list.ts";
-import { type ChunkStore, ContentStoreFull, type PartialContent } from "./chunk-store.ts";
+import { type ChunkList, isListOf, MAX_CONTENT } from "./chunk-list.ts";
+import { ChunkRace } from "./chunk-race.ts";
+import { type ChunkStore, ContentStoreFull } from "./chunk-store.ts";
 import type { ContentFetcher, ContentId } from "./content.ts";
 import { CONTENT_PROTOCOL } from "./content-messages.ts";
 
-/** Chunks asked of one peer at a time: the next one travels while the last one is checked. */
-const LANES = 3;
-/** Milliseconds that a chunk may take. */
+/** Milliseconds that a description may take. */
 const PATIENCE = 30_000;
 
 type FetchOutcome = Awaited<ReturnType<ContentFetcher["fetch"]>>;
@@ -24,12 +15,15 @@ type FetchOutcome = Awaited<ReturnType<ContentFetcher["fetch"]>>;
 export class ContentDownloads implements ContentFetcher {
   readonly #mesh: Mesh;
   readonly #store: ChunkStore;
+  readonly #clock: Clock | undefined;
   /** Two that want the same content at the same time share its way in. */
   readonly #running = new Map<ContentId, Promise<FetchOutcome>>();
 
-  constructor(mesh: Mesh, store: ChunkStore) {
+  /** @param clock of the chunks' second tries; the machine's unless told */
+  constructor(mesh: Mesh, store: ChunkStore, clock?: Clock) {
     this.#mesh = mesh;
     this.#store = store;
+    this.#clock = clock;
   }
 
   async fetch(
@@ -59,19 +53,33 @@ export class ContentDownloads implements ContentFetcher {
     peers: readonly PeerId[],
     { maxLength, signal }: { readonly maxLength: number; readonly signal?: AbortSignal },
   ): Promise<FetchOutcome> {
-    const found = await this.#describe(id, peers, signal);
-    if (typeof found === "string") return { ok: false, reason: found };
-    const { list, holders } = found;
-    if (list.length > maxLength) return tooLong(list.length, maxLength);
+    const over = new AbortController();
+    const both = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+    const search = this.#search(id, peers, both);
+    try {
+      const list = await search.list;
+      if (list === undefined) return { ok: false, reason: await search.reason };
+      if (list.length > maxLength) return tooLong(list.length, maxLength);
+      return await this.#bring(id, list, search, both);
+    } finally {
+      // Who has not described it yet need not any more.
+      over.abort();
+    }
+  }
+
+  async #bring(id: ContentId, list: ChunkList, search: Search, signal: AbortSignal): Promise<FetchOutcome> {
     const part = await this.#store.begin();
     try {
-      const missing = await new ChunkRace(this.#mesh, id, list, part, signal).run(holders);
-      if (missing !== undefined) {
-        await part.abandon();
-        return { ok: false, reason: missing };
+      const clock = this.#clock === undefined ? {} : { clock: this.#clock };
+      const race = new ChunkRace({ mesh: this.#mesh, id, list, part, signal, ...clock });
+      search.follow(race);
+      const missing = await race.run();
+      if (missing === undefined) {
+        await part.finish();
+        return { ok: true };
       }
-      await part.finish();
-      return { ok: true };
+      await part.abandon();
+      return { ok: false, reason: missing };
     } catch (error) {
       await part.abandon();
       if (error instanceof ContentStoreFull) return { ok: false, reason: error.message };
@@ -80,104 +88,62 @@ export class ContentDownloads implements ContentFetcher {
   }
 
   /** Asks everyone at once; whoever has it describes it alike, or its description is false. */
-  async #describe(
-    id: ContentId,
-    peers: readonly PeerId[],
-    signal: AbortSignal | undefined,
-  ): Promise<{ list: ChunkList; holders: PeerId[] } | string> {
-    const options = { timeoutMs: PATIENCE, ...(signal === undefined ? {} : { signal }) };
+  #search(id: ContentId, peers: readonly PeerId[], signal: AbortSignal): Search {
+    const first = Promise.withResolvers<ChunkList | undefined>();
     const holders: PeerId[] = [];
-    const reasons: string[] = [];
-    let list: ChunkList | undefined;
-    await Promise.all(
+    const reasons = new Set<string>();
+    let race: ChunkRace | undefined;
+    const asked = Promise.all(
       peers.map(async (peer) => {
-        const { methods } = CONTENT_PROTOCOL;
-        const answer = await this.#mesh.call(peer, CONTENT_PROTOCOL, methods.describe, { id }, options);
-        if (!answer.ok) reasons.push(answer.refusal.text);
-        else if (answer.value.length > MAX_CONTENT || !isListOf(id, answer.value)) {
-          this.#mesh.misbehaved(peer, "described a content falsely");
-          reasons.push("a false description");
-        } else {
-          list = answer.value;
-          holders.push(peer);
+        const answer = await this.#describe(id, peer, signal);
+        if (typeof answer === "string") {
+          reasons.add(answer);
+          return;
         }
+        holders.push(peer);
+        race?.join(peer);
+        first.resolve(answer);
       }),
-    );
-    if (list !== undefined) return { list, holders };
-    return peers.length === 0
-      ? "nobody to fetch it from"
-      : `nobody has it: ${[...new Set(reasons)].join("; ")}`;
+    ).then(() => {
+      first.resolve(undefined);
+      return peers.length === 0 ? "nobody to fetch it from" : `nobody has it: ${[...reasons].join("; ")}`;
+    });
+    // A call that throws is a bug of ours: it ends the search, too.
+    asked.catch(first.reject);
+    return {
+      list: first.promise,
+      reason: asked,
+      follow(running) {
+        race = running;
+        for (const peer of holders) race.join(peer);
+        asked.then(
+          () => running.close(),
+          () => running.close(),
+        );
+      },
+    };
+  }
+
+  /** The list of a content that a peer has, or why not. */
+  async #describe(id: ContentId, peer: PeerId, signal: AbortSignal): Promise<ChunkList | string> {
+    const { methods } = CONTENT_PROTOCOL;
+    const options = { timeoutMs: PATIENCE, signal };
+    const answer = await this.#mesh.call(peer, CONTENT_PROTOCOL, methods.describe, { id }, options);
+    if (!answer.ok) return answer.refusal.text;
+    if (answer.value.length <= MAX_CONTENT && isListOf(id, answer.value)) return answer.value;
+    this.#mesh.misbehaved(peer, "described a content falsely");
+    return "a false description";
   }
 }
 
-/** The chunks of one content, taken by whoever is free; what one fails to bring, another is asked for. */
-class ChunkRace {
-  readonly #mesh: Mesh;
-  readonly #id: ContentId;
-  readonly #list: ChunkList;
-  readonly #part: PartialContent;
-  readonly #signal: AbortSignal | undefined;
-  readonly #todo: number[];
-  #left: number;
-
-  constructor(
-    mesh: Mesh,
-    id: ContentId,
-    list: ChunkList,
-    part: PartialContent,
-    signal: AbortSignal | undefined,
-  ) {
-    this.#mesh = mesh;
-    this.#id = id;
-    this.#list = list;
-    this.#part = part;
-    this.#signal = signal;
-    this.#left = chunkCount(list.length);
-    this.#todo = Array.from({ length: this.#left }, (_, i) => this.#left - 1 - i);
-  }
-
-  /** @returns why it is not whole, undefined when it is */
-  async run(holders: readonly PeerId[]): Promise<string | undefined> {
-    // A peer that failed is left out; what it had taken goes back to the others.
-    let able: readonly PeerId[] = holders;
-    while (this.#left > 0 && able.length > 0 && this.#signal?.aborted !== true) {
-      const failed = new Set<PeerId>();
-      const lanes = able.flatMap((peer) => Array.from({ length: LANES }, () => this.#lane(peer, failed)));
-      await Promise.all(lanes);
-      able = able.filter((peer) => !failed.has(peer));
-    }
-    if (this.#signal?.aborted === true) return "called off";
-    return this.#left === 0 ? undefined : "the peers that had it went away or sent false chunks";
-  }
-
-  async #lane(peer: PeerId, failed: Set<PeerId>): Promise<void> {
-    while (!failed.has(peer) && this.#signal?.aborted !== true) {
-      const index = this.#todo.pop();
-      if (index === undefined) return;
-      if (await this.#take(peer, index)) {
-        this.#left--;
-        continue;
-      }
-      failed.add(peer);
-      this.#todo.push(index);
-    }
-  }
-
-  async #take(peer: PeerId, index: number): Promise<boolean> {
-    const options = { timeoutMs: PATIENCE, ...(this.#signal === undefined ? {} : { signal: this.#signal }) };
-    const { methods } = CONTENT_PROTOCOL;
-    const request = { id: this.#id, index };
-    const answer = await this.#mesh.call(peer, CONTENT_PROTOCOL, methods.chunk, request, options);
-    if (!answer.ok) return false;
-    const { bytes } = answer.value;
-    const leaf = this.#list.leaves.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1));
-    if (bytes.length !== chunkLength(this.#list.length, index) || !equalBytes(leafOf(bytes), leaf)) {
-      this.#mesh.misbehaved(peer, "sent a false chunk");
-      return false;
-    }
-    await this.#part.write(index, bytes);
-    return true;
-  }
+/** Peers that are asked whether they have a content. */
+interface Search {
+  /** What it is made of, as soon as one of them said so; undefined when none did. */
+  readonly list: Promise<ChunkList | undefined>;
+  /** Why none did, when all have answered. */
+  readonly reason: Promise<string>;
+  /** Lets those who have it join a race, now and as they answer. */
+  follow(race: ChunkRace): void;
 }
 
 function tooLong(length: number, maxLength: number): FetchOutcome {
