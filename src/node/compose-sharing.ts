@@ -94,10 +94,10 @@ export async function composeSharing(start: SharingStart, parts: SharingParts): 
   stack.defer(() => deals.stop());
 
   const hosting = await openHostSwitch(disk.files, within("host.json"));
-  const { limitBytes } = hosting.state;
-  const host = new StorageHost({ mesh, deals, disk, folder: within("host"), clock, random, log, limitBytes });
+  const { on: hostsNow, ...rules } = hosting.state;
+  const host = new StorageHost({ mesh, deals, disk, folder: within("host"), clock, random, log, ...rules });
   stack.defer(() => host.stop());
-  if (hosting.state.on) {
+  if (hostsNow) {
     sellStorage(deals, host);
     await host.start().catch((error: Error) => log.error(`hosting could not start: ${error.message}`));
   }
@@ -113,12 +113,15 @@ export async function composeSharing(start: SharingStart, parts: SharingParts): 
   stack.defer(() => files.stop());
 
   const credentials = await openS3Keys(disk.files, within("s3-keys.json"), random);
-  const { createS3Server } = await import("#doors/s3/server.ts");
+  const [{ createS3Server }, { pageOrigins }] = await Promise.all([
+    import("#doors/s3/server.ts"),
+    import("#doors/s3/cors.ts"),
+  ]);
   const s3 = createS3Server({
     ...{ files, clock, log, random },
     credentials: [credentials],
     region: REGION,
-    corsOrigins: start.page === undefined ? [] : [start.page],
+    corsOrigins: start.page === undefined ? [] : pageOrigins(start.page),
     baseDomains: ["localhost"],
   });
   const { url } = await listen(s3, start);

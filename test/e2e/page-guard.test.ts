@@ -109,6 +109,32 @@ for (const name of ["127.0.0.1", "evil.test"]) {
   });
 }
 
+test(
+  "the page reaches the disk's door by either name of this machine, and no other page does",
+  options,
+  async () => {
+    const presign = { method: "PUT", bucket: "photos", key: "a.jpg", seconds: 600 };
+    const { url } = await alice.api.post<{ url: string }>("/files/presign", presign);
+    const { port } = new URL(alice.api.address);
+    const put = async (origin: string) => {
+      const page = await home.context.newPage();
+      await page.goto(`${origin}/`);
+      // What the browser lets a script read, whatever the door has to say: nobody keeps files for Alice yet.
+      const told = await page.evaluate<string>(
+        `fetch(${JSON.stringify(url)}, { method: "PUT", body: "x", headers: { "content-type": "image/jpeg" } })
+        .then(async (answer) => (await answer.text()).match(/<Code>(\\w+)/)?.[1] ?? "stored", (error) => error.name)`,
+      );
+      await page.close();
+      return told;
+    };
+    for (const name of ["127.0.0.1", "localhost"])
+      assert.equal(await put(`http://${name}:${port}`), "NoSuchBucket");
+    const stranger = (foreign.address() as AddressInfo).port;
+    for (const name of ["127.0.0.1", "localhost"])
+      assert.equal(await put(`http://${name}:${stranger}`), "TypeError");
+  },
+);
+
 test("a name that was rebound to this machine gets neither the page nor the API", options, async () => {
   const page = await home.context.newPage();
   const { port } = new URL(alice.api.address);

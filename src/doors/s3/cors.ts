@@ -15,6 +15,15 @@ const EXPOSED = [
 /** How long a browser may remember a preflight, in seconds. */
 const MAX_AGE = 600;
 
+/**
+ * The origins of a page of this machine: it answers to both names of the loopback, and people type either.
+ * @param address `http://127.0.0.1:8420`
+ */
+export function pageOrigins(address: string): string[] {
+  const { port } = new URL(address);
+  return ["127.0.0.1", "localhost"].map((name) => `http://${name}:${port}`);
+}
+
 /** Headers for any answer to a page of ours; none for others, so that their scripts cannot read it. */
 export function corsHeaders(headers: CanonicalHeaders, origins: readonly string[]): Record<string, string> {
   const origin = headers.get("origin");

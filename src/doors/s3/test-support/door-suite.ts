@@ -7,6 +7,19 @@ import { MAX_SKEW } from "../sigv4/verify.ts";
 import { CREDENTIALS, type OpenDoor, ORIGIN, REGION } from "./open-door.ts";
 import { elementText, elementTexts, type S3Answer, S3Client } from "./s3-client.ts";
 
+/** Pages that are not the node's own, however much they look like it. */
+const FOREIGN = [
+  "http://evil.example",
+  "http://127.0.0.1:8421",
+  "http://localhost:8421",
+  "http://localhost",
+  "https://localhost:8420",
+  "http://127.0.0.2:8420",
+  "http://localhost.evil.example:8420",
+  "http://x.localhost:8420",
+  "null",
+];
+
 /** What the door must do over any file store. */
 export function doorSuite(name: string, open: () => Promise<OpenDoor>): void {
   describe(name, () => {
@@ -759,7 +772,7 @@ function suite(open: () => Promise<OpenDoor>): void {
     assert.match((await send("GET", "/limits/x?tagging")).text, /<TagSet><\/TagSet>/);
   });
 
-  test("only the pages that were handed in may read answers", async () => {
+  test("only the page that was handed in may read answers, by either name of this machine", async () => {
     await makeBucket("pages");
     const preflight = (origin: string) =>
       door.client.raw("OPTIONS", "/pages/x", {
@@ -772,14 +785,20 @@ function suite(open: () => Promise<OpenDoor>): void {
     assert.equal(allowed.headers["access-control-allow-origin"], ORIGIN);
     assert.equal(allowed.headers["access-control-allow-headers"], "content-type, x-amz-meta-a");
     assert.match(allowed.headers["access-control-allow-methods"]!, /PUT/);
-    const foreign = await preflight("http://evil.example");
-    expectError(foreign, 403, "AccessForbidden");
-    assert.equal(foreign.headers["access-control-allow-origin"], undefined);
+    const byName = "http://localhost:8420";
+    assert.equal((await preflight(byName)).headers["access-control-allow-origin"], byName);
+    for (const origin of FOREIGN) {
+      const foreign = await preflight(origin);
+      expectError(foreign, 403, "AccessForbidden");
+      assert.equal(foreign.headers["access-control-allow-origin"], undefined, origin);
+    }
     const put = await send("PUT", "/pages/x", { body: "x", headers: { Origin: ORIGIN } });
     assert.equal(put.headers["access-control-allow-origin"], ORIGIN);
     assert.match(put.headers["access-control-expose-headers"]!, /etag/);
-    const other = await send("GET", "/pages/x", { headers: { Origin: "http://evil.example" } });
-    assert.equal(other.headers["access-control-allow-origin"], undefined);
+    for (const origin of FOREIGN) {
+      const other = await send("GET", "/pages/x", { headers: { Origin: origin } });
+      assert.equal(other.headers["access-control-allow-origin"], undefined, origin);
+    }
   });
 
   test("the door listens on this machine alone", async () => {

@@ -2,6 +2,7 @@
 import { ManualClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
 import type { FileStore } from "#sharing/storage/file-store.ts";
+import { pageOrigins } from "../cors.ts";
 import { createS3Server } from "../server.ts";
 import { MemoryFileStore } from "./memory-file-store.ts";
 import { S3Client } from "./s3-client.ts";
@@ -34,7 +35,7 @@ export async function openDoorOver(files: FileStore, closeFiles: () => Promise<v
     region: REGION,
     clock,
     log: silentLogger,
-    corsOrigins: [ORIGIN],
+    corsOrigins: pageOrigins(ORIGIN),
     baseDomains: ["localhost"],
   });
   const { port } = await door.listen({ host: "127.0.0.1", port: 0 });
