@@ -26,6 +26,8 @@ import { FileError } from "#sharing/storage/file-store.ts";
 
 const KEYS = { accessKey: "AKIAFREEHOLDTEST0001", secretKey: "secret", region: "us-east-1" };
 
+const HOST_OFF: HostStatus = { on: false, limitBytes: 0, usedBytes: 0, shards: 0 };
+
 /** What the sharing process does for these commands, over the store. */
 function controlOver(files: MemoryFileStore, endpoint: string): SharingControl {
   const verdict = async <T>(action: () => Promise<T>): Promise<ControlResult<T>> => {
@@ -36,11 +38,11 @@ function controlOver(files: MemoryFileStore, endpoint: string): SharingControl {
       throw error;
     }
   };
-  let host: HostStatus = { on: false, limitBytes: 0, usedBytes: 0, shards: 0 };
+  let host = HOST_OFF;
   const control: Partial<SharingControl> = {
     status: async () => ({ host }) as Awaited<ReturnType<SharingControl["status"]>>,
-    startHost: async ({ limitBytes }) => {
-      host = { ...host, on: true, limitBytes };
+    startHost: async (rules) => {
+      host = { ...HOST_OFF, on: true, ...rules };
       return { ok: true, value: host };
     },
     stopHost: async () => {
@@ -229,7 +231,12 @@ test("the host is started with a size, and stopped", async (t) => {
   const started = await run("host", "start", "--size", "500MB");
   assert.equal(started.json["limitBytes"], 500_000_000);
   assert.match(started.text, /0 B of 477 MiB, 0 shards/);
+  assert.equal(started.json["limitBytesPerAccount"], undefined);
   assert.equal((await run("host", "stop")).json["on"], false);
+  const shared = await run("host", "start", "--size", "1GB", "--limit-per-account", "200MB");
+  assert.equal(shared.json["limitBytesPerAccount"], 200_000_000);
+  assert.match(shared.text, /191 MiB of it for each account/);
+  await assert.rejects(run("host", "start", "--limit-per-account", "20GB"), /more than the 9\.3 GiB/);
   assert.equal((await run("host", "start")).json["limitBytes"], 10_000_000_000);
   await assert.rejects(run("host", "start", "--size", "much"), /is no size/);
   assert.equal(parseSize("1.5 TiB"), 1.5 * 2 ** 40);

@@ -106,6 +106,9 @@ export function sharingControlSuite(name: string, open: () => Promise<ControlWor
     const on = await control.startHost({ limitBytes: 1_000_000 });
     assert.deepEqual(on.ok && [on.value.on, on.value.limitBytes], [true, 1_000_000]);
     assert.equal((await control.status()).host.on, true);
+    const rules = { limitBytes: 2_000_000, limitBytesPerAccount: 500_000 };
+    const limited = await control.startHost(rules);
+    assert.equal(limited.ok && limited.value.limitBytesPerAccount, 500_000);
     const off = await control.stopHost();
     assert.equal(off.ok && off.value.on, false);
     const lends = await control.startProvider();

@@ -25,9 +25,18 @@ export interface SharingStatus {
   readonly provider: ProviderStatus;
 }
 
+/** How much a host gives away. */
+export interface HostRules {
+  readonly limitBytes: number;
+  /** Most bytes of one account; no other limit than all where it is left out. */
+  readonly limitBytesPerAccount?: number;
+}
+
 export interface HostStatus {
   readonly on: boolean;
   readonly limitBytes: number;
+  /** Most bytes of one account, where there is such a limit. */
+  readonly limitBytesPerAccount?: number;
   readonly usedBytes: number;
   readonly shards: number;
   /** Set when the disk fails or is full: what was declared to renters. */
@@ -155,7 +164,8 @@ export interface SharingControl {
     }[]
   >;
   receipts(query: ReceiptQuery): Promise<readonly KeptReceipt[]>;
-  startHost(request: { readonly limitBytes: number }): Promise<ControlResult<HostStatus>>;
+  /** Hosts from now on by these rules alone: what is left out has no limit. */
+  startHost(request: HostRules): Promise<ControlResult<HostStatus>>;
   stopHost(): Promise<ControlResult<HostStatus>>;
   filesStatus(): Promise<ControlResult<FilesStatus>>;
   /** One page of a bucket (or of the buckets, when `bucket` is empty). */

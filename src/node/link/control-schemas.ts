@@ -49,6 +49,7 @@ export const peerView: z.ZodType<PeerView> = z
 export const hostStatus: z.ZodType<HostStatus> = z.strictObject({
   on: z.boolean(),
   limitBytes: count,
+  limitBytesPerAccount: count.exactOptional(),
   usedBytes: count,
   shards: count,
   trouble: text.exactOptional(),
@@ -266,7 +267,11 @@ export const CONTROL_METHODS: Readonly<Record<Exclude<keyof SharingControl, "eve
   forgetPeer: verdict(ofPeer, nothing),
   deals: plain(nothing, z.array(dealView).max(many)),
   receipts: plain(receiptQuery, z.array(keptReceipt).max(many)),
-  startHost: verdict(z.strictObject({ limitBytes: count }), hostStatus, LONG_PATIENCE),
+  startHost: verdict(
+    z.strictObject({ limitBytes: count, limitBytesPerAccount: count.exactOptional() }),
+    hostStatus,
+    LONG_PATIENCE,
+  ),
   stopHost: verdict(nothing, hostStatus, LONG_PATIENCE),
   filesStatus: verdict(nothing, filesStatus),
   listFiles: verdict(z.strictObject({ bucket: key, prefix: key, after: key, limit: count }), filesPage),

@@ -1,10 +1,9 @@
-import type { ControlResult, HostStatus, SharingControl } from "#doors/api/sharing-control.ts";
+import type { ControlResult, HostRules, HostStatus, SharingControl } from "#doors/api/sharing-control.ts";
 import type { DealBook } from "#sharing/deals/deal-book.ts";
 import type { StorageHost } from "#sharing/storage/host/storage-host.ts";
 
 /** Remembers over restarts whether this node hosts, and how much. */
-export interface HostSwitch {
-  readonly limitBytes: number;
+export interface HostSwitch extends HostRules {
   readonly on: boolean;
 }
 
@@ -15,22 +14,22 @@ export function hostControl(
   remember: (state: HostSwitch) => Promise<void>,
 ): Pick<SharingControl, "startHost" | "stopHost"> {
   return {
-    async startHost({ limitBytes }) {
+    async startHost(rules) {
       try {
-        host.setLimit(limitBytes);
+        host.setLimit(rules.limitBytes, rules.limitBytesPerAccount);
         await host.start();
       } catch (error) {
         return { ok: false, reason: `the disk does not take it: ${(error as Error).message}` };
       }
       sellStorage(deals, host);
-      await remember({ on: true, limitBytes });
+      await remember({ on: true, ...rules });
       return { ok: true, value: host.status() };
     },
     async stopHost(): Promise<ControlResult<HostStatus>> {
       deals.sell("storage", undefined);
-      const { limitBytes } = host.status();
       await host.stop();
-      await remember({ on: false, limitBytes });
+      const { on: _, usedBytes: _used, shards: _shards, trouble: _trouble, ...rules } = host.status();
+      await remember({ on: false, ...rules });
       return { ok: true, value: host.status() };
     },
   };

@@ -9,6 +9,7 @@ const OFF: HostSwitch = { on: false, limitBytes: 0 };
 const stored: z.ZodType<HostSwitch> = z.strictObject({
   on: z.boolean(),
   limitBytes: z.number().int().min(0),
+  limitBytesPerAccount: z.number().int().min(0).exactOptional(),
 });
 
 export interface HostSwitchFile {

@@ -33,6 +33,11 @@ test("hosting stays switched as it was, through a power cut", async () => {
   const first = await openHostSwitch(world.files, "/host.json");
   assert.deepEqual(first.state, { on: false, limitBytes: 0 });
   await first.remember({ on: true, limitBytes: 5_000_000 });
+  const limited = new FaultWorld();
+  const rules = { on: true, limitBytes: 5_000_000, limitBytesPerAccount: 1_000_000 };
+  await (await openHostSwitch(limited.files, "/host.json")).remember(rules);
+  const kept = await openHostSwitch(limited.powerCut(new SeededRandom(3)).files, "/host.json");
+  assert.deepEqual(kept.state, rules);
   const after = await openHostSwitch(world.powerCut(new SeededRandom(2)).files, "/host.json");
   assert.deepEqual(after.state, { on: true, limitBytes: 5_000_000 });
   const damaged = new FaultWorld();

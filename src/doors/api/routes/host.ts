@@ -1,6 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import { sharingOf, unwrap } from "../api-error.ts";
 import type { ApiContext } from "../context.ts";
+import type { HostRules } from "../sharing-control.ts";
+
+const BYTES = { type: "integer", minimum: 1, maximum: Number.MAX_SAFE_INTEGER } as const;
 
 const HOST = {
   type: "object",
@@ -8,6 +11,7 @@ const HOST = {
   properties: {
     on: { type: "boolean" },
     limitBytes: { type: "integer", description: "space lent to others" },
+    limitBytesPerAccount: { type: "integer", description: "most of it that one account may fill" },
     usedBytes: { type: "integer" },
     shards: { type: "integer" },
     trouble: { type: "string", description: "what is wrong with the disk, as renters were told" },
@@ -22,24 +26,28 @@ export function hostRoutes(app: FastifyInstance, context: ApiContext): void {
     async () => (await sharingOf(context).status()).host,
   );
 
-  app.post<{ Body: { limitBytes: number } }>(
+  app.post<{ Body: HostRules }>(
     "/host/start",
     {
       schema: {
         tags: ["host"],
-        summary: "Store for others, or change the limit",
+        summary: "Store for others, or change the limits",
         body: {
           type: "object",
           required: ["limitBytes"],
           additionalProperties: false,
           properties: {
-            limitBytes: { type: "integer", minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
+            limitBytes: BYTES,
+            limitBytesPerAccount: {
+              ...BYTES,
+              description: "most of it that one account may fill; no limit where it is left out",
+            },
           },
         },
         response: { 200: HOST },
       },
     },
-    async ({ body }) => unwrap(await sharingOf(context).startHost({ limitBytes: body.limitBytes })),
+    async ({ body }) => unwrap(await sharingOf(context).startHost(body)),
   );
 
   app.post(

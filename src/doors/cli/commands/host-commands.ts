@@ -1,6 +1,6 @@
 /** `freehold host`: lends space of this machine's disk to others. */
 import type { Command } from "commander";
-import type { HostStatus } from "#doors/api/sharing-control.ts";
+import type { HostRules, HostStatus } from "#doors/api/sharing-control.ts";
 import { type CliContext, type CommonOptions, UsageError } from "../cli-context.ts";
 import { bar, byteText } from "../progress-line.ts";
 
@@ -12,9 +12,9 @@ export function hostCommands(program: Command, context: CliContext): void {
   context
     .command(host, "start", "store for others, or change how much")
     .option("--size <size>", "most that others may fill, such as 500MB, 10GB or 1TiB", DEFAULT_SIZE)
-    .action(async (options: CommonOptions & { size: string }) => {
-      const limitBytes = parseSize(options.size);
-      const status = await context.api(options).post<HostStatus>("/host/start", { limitBytes });
+    .option("--limit-per-account <size>", "most of it that one account may fill (no limit unless given)")
+    .action(async (options: CommonOptions & { size: string; limitPerAccount?: string }) => {
+      const status = await context.api(options).post<HostStatus>("/host/start", rulesOf(options));
       context.print(options, status, hostText(status));
     });
 
@@ -31,12 +31,26 @@ export function hostCommands(program: Command, context: CliContext): void {
   });
 }
 
+/** @throws UsageError */
+function rulesOf(options: { readonly size: string; readonly limitPerAccount?: string }): HostRules {
+  const limitBytes = parseSize(options.size);
+  if (options.limitPerAccount === undefined) return { limitBytes };
+  const limitBytesPerAccount = parseSize(options.limitPerAccount);
+  if (limitBytesPerAccount > limitBytes) {
+    throw new UsageError(`--limit-per-account is more than the ${byteText(limitBytes)} that all may fill`);
+  }
+  return { limitBytes, limitBytesPerAccount };
+}
+
 function hostText(status: HostStatus): string {
   const stored = `${status.shards} ${status.shards === 1 ? "shard" : "shards"}`;
   const lines = status.on
     ? [
         `Storing for others: ${byteText(status.usedBytes)} of ${byteText(status.limitBytes)}, ${stored}.`,
         bar(status.usedBytes, status.limitBytes),
+        ...(status.limitBytesPerAccount === undefined
+          ? []
+          : [`At most ${byteText(status.limitBytesPerAccount)} of it for each account.`]),
       ]
     : [`Not storing for others; ${byteText(status.usedBytes)} in ${stored} are here.`];
   if (status.trouble !== undefined) lines.push(`Trouble with the disk, and renters know: ${status.trouble}`);

@@ -232,3 +232,18 @@ async function rot(disk: Circle["hosts"][number]["disk"], folder = "/host"): Pro
     await file.close();
   }
 }
+
+test("who has filled what hosts give an account is told so, and what to do", async () => {
+  const circle = await Circle.start({ hosts: 4, limitBytesPerAccount: 300_000 });
+  const { files } = await circle.owner();
+  await putBytes(files, circle.random.fill(new Uint8Array(300_000)), "first");
+  await assert.rejects(putBytes(files, circle.random.fill(new Uint8Array(2_000_000)), "second"), (error) => {
+    assert.equal(error instanceof FileError && error.code, "ServiceUnavailable");
+    assert.match(
+      (error as Error).message,
+      /host \d: your account may fill 300000 bytes here .*--limit-per-account/,
+    );
+    return true;
+  });
+  await circle.stop();
+});

@@ -85,6 +85,7 @@ export interface CircleOptions {
   readonly policy?: Partial<RenterPolicy>;
   readonly hostOptions?: (index: number) => MemoryPeerOptions;
   readonly limitBytes?: number;
+  readonly limitBytesPerAccount?: number;
   readonly log?: Logger;
 }
 
@@ -127,6 +128,9 @@ export class Circle {
       ...{ mesh, disk, clock: this.clock, random: this.random, log: silentLogger, folder: "/host" },
       deals: new FriendlyDeals(mesh.self),
       limitBytes: this.#options.limitBytes ?? 256 << 20,
+      ...(this.#options.limitBytesPerAccount === undefined
+        ? {}
+        : { limitBytesPerAccount: this.#options.limitBytesPerAccount }),
       spareBytes: 0,
     });
     await host.start();

@@ -68,8 +68,7 @@ export class Heads {
       return refuse("limit", `${MAX_HEADS_AN_ACCOUNT} of your head records are here`);
     }
     // The charge is taken first and the old one given back after, so the limit holds in between too.
-    if (!space.take(account, HEAD_CHARGE)) return refuse("full", "no room for a head record");
-    space.count(account, { heads: 1 });
+    if (!space.takeHead(account)) return refuse("full", "no room for a head record");
     const entry = { account, device, sequence, put: clock.now(), record: bytes };
     const operations = [index.putHead(headKey, entry)];
     if (oldest !== undefined) operations.push(index.dropHead(headKey, oldest.device));

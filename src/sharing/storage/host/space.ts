@@ -71,6 +71,28 @@ export class Space {
     return true;
   }
 
+  /**
+   * Takes room for a head record, whatever the account's own limit: whoever has filled that must still be able to say
+   * what it drops. The number of an account's heads is bounded elsewhere.
+   */
+  takeHead(account: Uint8Array): boolean {
+    if (HEAD_CHARGE > this.limit - this.#used) return false;
+    this.count(account, { bytes: HEAD_CHARGE, heads: 1 });
+    return true;
+  }
+
+  /** Why `bytes` more have no room, and what can be done about it. */
+  whyFull(account: Uint8Array, bytes: number): string {
+    const { bytes: held } = this.of(account);
+    if (bytes > this.limit - this.#used) {
+      return `no room for ${bytes} bytes, ${Math.max(0, this.limit - this.#used)} are free here`;
+    }
+    return (
+      `your account may fill ${this.limitPerAccount} bytes here and fills ${held}: drop what you no longer need, ` +
+      "or ask who runs this host for a larger --limit-per-account"
+    );
+  }
+
   /** Adds to what an account has, or takes away, whatever the limit. */
   count(account: Uint8Array, change: Partial<Holding>): void {
     const key = toHex(account);

@@ -4,9 +4,11 @@ import { ManualClock } from "#base/lib/clock.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
 import { decodeCbor } from "#sharing/mesh/cbor.ts";
+import { signingKeyFrom } from "#sharing/mesh/identity.ts";
 import type { Outcome } from "#sharing/mesh/protocol.ts";
 import { CELL_BYTES, MAX_SHARD_BYTES } from "../codec/scheme.ts";
 import { verifyAudit, verifyCells } from "../codec/shard-proof.ts";
+import { encodeHeadRecord } from "../head-record.ts";
 import { storageProtocol } from "../messages.ts";
 import { shardCharge } from "./space.ts";
 import { makeShard, startHost, type TestShard, type TestWorldOptions } from "./test-host.ts";
@@ -238,6 +240,36 @@ test("the limit is kept to the byte, over all and for each account", async (t) =
   value(await bob.read(shards[5]!, 0, 1));
   assert.equal(value(await bob.call(methods.quota, {})).freeBytes, 0);
   assert.equal(refusal(await alice.begin(shards[0]!)), "full");
+});
+
+test("an account at its own limit is told what to do, keeps its heads going, and has room again when the limit grows", async (t) => {
+  const charge = shardCharge(1_000);
+  const { renter, random, host } = await world(t, {
+    host: { limitBytes: 100 * charge, limitBytesPerAccount: 2 * charge },
+  });
+  const [alice, bob] = [renter(), renter()];
+  for (let i = 0; i < 2; i++) value(await alice.store(makeShard(random, 1_000)));
+  const shard = makeShard(random, 1_000);
+  const refused = await alice.begin(shard);
+  assert.equal(refusal(refused), "full");
+  const text = refused.ok ? "" : refused.refusal.text;
+  assert.match(text, new RegExp(`${2 * charge} bytes`), "how much it may fill");
+  assert.match(text, /drop .* or ask .* --limit-per-account/, "what to do");
+  // Without its head nothing could be dropped either, as the log says what is dropped.
+  const key = signingKeyFrom(new Uint8Array(32).fill(3));
+  const head = { headKey: key.publicKey, device: new Uint8Array(16), sequence: 1, body: new Uint8Array(9) };
+  value(await alice.call(methods["put-head"], { record: encodeHeadRecord(head, key) }));
+  value(await bob.store(makeShard(random, 1_000)));
+  host.setLimit(100 * charge, 5 * charge);
+  assert.equal(host.status().limitBytesPerAccount, 5 * charge);
+  value(await alice.store(shard));
+  // Hosting that is switched off and on has the same rule.
+  await host.stop();
+  await host.start();
+  assert.equal(value(await alice.call(methods.quota, {})).freeBytes < 2 * charge, true);
+  host.setLimit(100 * charge);
+  assert.equal(host.status().limitBytesPerAccount, undefined);
+  assert.equal(value(await alice.call(methods.quota, {})).freeBytes > 50 * charge, true);
 });
 
 test("many uploads at once never pass the limit together", async (t) => {

@@ -53,6 +53,8 @@ export interface StorageHostOptions {
 export interface StorageHostStatus {
   readonly on: boolean;
   readonly limitBytes: number;
+  /** Most bytes of one account, where there is such a limit. */
+  readonly limitBytesPerAccount?: number;
   readonly usedBytes: number;
   readonly shards: number;
   readonly trouble?: string;
@@ -91,6 +93,7 @@ export class StorageHost {
   readonly #active = new Set<Promise<unknown>>();
   #running: Running | undefined;
   #limitBytes: number;
+  #limitBytesPerAccount: number | undefined;
   #trouble: string | undefined;
   #failedAt = 0;
   #statusTold: StorageHostStatus | undefined;
@@ -104,6 +107,7 @@ export class StorageHost {
   constructor(options: StorageHostOptions) {
     this.#o = options;
     this.#limitBytes = options.limitBytes;
+    this.#limitBytesPerAccount = options.limitBytesPerAccount;
     this.#directory = new HeadDirectory(options.mesh);
     options.mesh.serve(storageProtocol, this.#handlers());
   }
@@ -132,11 +136,11 @@ export class StorageHost {
   }
 
   async #openFolder(): Promise<void> {
-    const { disk, folder, clock, random, log, uploadLimits, limitBytesPerAccount } = this.#o;
+    const { disk, folder, clock, random, log, uploadLimits } = this.#o;
     const store = await HostStore.open({
       ...{ disk, folder, clock, log },
       limitBytes: this.#limitBytes,
-      limitBytesPerAccount: limitBytesPerAccount ?? Number.MAX_SAFE_INTEGER,
+      limitBytesPerAccount: this.#limitBytesPerAccount ?? Number.MAX_SAFE_INTEGER,
       uploadLimits: uploadLimits ?? DEFAULT_UPLOAD_LIMITS,
     });
     const scrub = new Scrub({
@@ -148,8 +152,8 @@ export class StorageHost {
       },
       failed: (error) => this.#failedInBackground(error),
     });
-    // It may have been set lower meanwhile.
-    store.space.limit = this.#limitBytes;
+    // They may have been set lower meanwhile.
+    this.#limit(store);
     this.#trouble = undefined;
     this.#running = { store, scrub, cancelCollect: () => {} };
     const keys: Uint8Array[] = [];
@@ -197,20 +201,29 @@ export class StorageHost {
     return {
       on: this.#wanted,
       limitBytes: this.#limitBytes,
+      ...(this.#limitBytesPerAccount === undefined
+        ? {}
+        : { limitBytesPerAccount: this.#limitBytesPerAccount }),
       usedBytes: space?.used ?? 0,
       shards: space?.shards ?? 0,
       ...(trouble === undefined ? {} : { trouble }),
     };
   }
 
-  /** Changes the space given away. What is stored stays even when it is more. */
-  setLimit(bytes: number): void {
+  /** Changes the space given away, to all and to each account. What is stored stays even when it is more. */
+  setLimit(bytes: number, perAccount?: number): void {
     this.#limitBytes = bytes;
+    this.#limitBytesPerAccount = perAccount;
     if (this.#running !== undefined) {
-      this.#running.store.space.limit = bytes;
+      this.#limit(this.#running.store);
       this.#offer();
     }
     this.#tellStatus();
+  }
+
+  #limit({ space }: HostStore): void {
+    space.limit = this.#limitBytes;
+    space.limitPerAccount = this.#limitBytesPerAccount ?? Number.MAX_SAFE_INTEGER;
   }
 
   /** Whether a buyer's step is one that was done here, before a receipt is signed for it. */

@@ -116,9 +116,7 @@ export class Uploads {
       return refuse("limit", `${limits.uploadsPerAccount} of your uploads are under way here`);
     }
     const charge = shardCharge(length);
-    if (!space.take(account, charge)) {
-      return refuse("full", `no room for ${charge} bytes, ${space.freeFor(account)} are free for you`);
-    }
+    if (!space.take(account, charge)) return refuse("full", space.whyFull(account, charge));
     space.count(account, { uploads: 1 });
     const now = clock.now();
     const upload: Upload = {

@@ -142,6 +142,15 @@ export class HostBook {
     );
   }
 
+  /** What hosts that are here gave as the reason for taking nothing: for people. Empty, or begins with "; ". */
+  troublesText(): string {
+    const texts = this.ready().flatMap(({ peer, name }) => {
+      const trouble = this.#moments.get(peer)?.trouble;
+      return trouble === undefined ? [] : [`; ${name || peer}: ${trouble.slice(0, 250)}`];
+    });
+    return texts.slice(0, 3).join("");
+  }
+
   /** Whether a host failed us just now: it is the last to be asked for new shards. */
   isResting(peer: PeerId): boolean {
     return (this.#moments.get(peer)?.restUntil ?? 0) > this.#clock.now();

@@ -96,7 +96,9 @@ export class Renter {
     let upload: SlabUpload | undefined;
     try {
       const scheme = this.scheme(options.log === true);
-      if (scheme === undefined) throw new FileError("ServiceUnavailable", "too few hosts can be reached");
+      if (scheme === undefined) {
+        throw new FileError("ServiceUnavailable", `too few hosts can be reached${this.hosts.troublesText()}`);
+      }
       const { record, started } = await this.#begin(scheme, plaintext);
       upload = started;
       const result = await upload.finish();
@@ -106,7 +108,7 @@ export class Renter {
         this.releasePending(record.id);
         throw new FileError(
           "ServiceUnavailable",
-          `${result.stored} hosts took a shard, ${quorum} of ${scheme.total} are needed`,
+          `${result.stored} hosts took a shard, ${quorum} of ${scheme.total} are needed${this.hosts.troublesText()}`,
         );
       }
       const stored: SlabRecord = {
@@ -153,7 +155,10 @@ export class Renter {
     const hosts = new Set([...places, ...spares]);
     const reach = this.#policy.diversity === "strict" ? hosts.size : places.length;
     if (reach < quorum) {
-      throw new FileError("ServiceUnavailable", `${reach} hosts can be reached, ${quorum} are needed`);
+      throw new FileError(
+        "ServiceUnavailable",
+        `${reach} hosts can be reached, ${quorum} are needed${this.hosts.troublesText()}`,
+      );
     }
     const id = toHex(random.fill(new Uint8Array(16)));
     const record: SlabRecord = {
