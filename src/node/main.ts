@@ -27,7 +27,8 @@ import { openDebugLog } from "./open-debug-log.ts";
 import { type Ledger, ledgerOptions, openLedger } from "./open-ledger.ts";
 import { openRpcServer } from "./open-rpc-server.ts";
 import type { ServiceParts } from "./open-services.ts";
-import { openWallets } from "./open-wallets.ts";
+import { openWallets, walletFolder } from "./open-wallets.ts";
+import { keepToOwner } from "./owner-only.ts";
 import { writePidFile } from "./pid-file.ts";
 import { wireLedger } from "./wiring.ts";
 
@@ -93,6 +94,9 @@ async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly)
   stack.defer(() => log.info("Shutdown done"));
   if (paths.pid !== undefined) stack.defer(await writePidFile(paths.pid));
   logSettings(read, paths, log);
+  const secrets = { ...paths, wallets: walletFolder(settings, paths) };
+  const named = secrets.wallets !== paths.wallets;
+  await keepToOwner({ ...secrets, named }, nodeDisk.files, (text) => log.warn(text));
   const end = new Ending(stopping);
   const notifier = new Notifier(
     {

@@ -20,18 +20,23 @@ export interface WalletDependencies {
   readonly stack: AsyncDisposableStack;
 }
 
+/** Where the wallets lie: -walletdir, or their place in the network's folder. */
+export function walletFolder(settings: Settings, paths: DataPaths): string {
+  const named = settings.path("walletdir");
+  return named === undefined ? paths.wallets : resolve(paths.network, named);
+}
+
 /** The wallets of this node, those of earlier runs loaded; undefined with -disablewallet. */
 export async function openWallets(
   settings: Settings,
   { paths, stack, ...parts }: WalletDependencies,
 ): Promise<WalletManager | undefined> {
   if (settings.boolean("disablewallet", false)) return undefined;
-  const named = settings.path("walletdir");
   const wallets = new WalletManager({
     chain: parts.chain,
     network: parts.network,
     disk: nodeDisk,
-    folder: named === undefined ? paths.wallets : resolve(paths.network, named),
+    folder: walletFolder(settings, paths),
     clock: parts.clock,
     random: secureRandom,
     log: parts.log,
