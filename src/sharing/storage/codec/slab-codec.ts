@@ -68,12 +68,13 @@ export class SlabCodec {
 
   /**
    * Encodes a slab, handing over its stripes in order; the next are made meanwhile, a few ahead at most.
-   * @param plaintext chunks of any sizes, together 1 to `slabCapacity` bytes; not changed, and not held after the end.
+   * @param plaintext chunks of any sizes, together 1 to `slabCapacity` bytes. The list is emptied as it is read, so
+   * that a slab does not stand in memory both plain and as shards; the chunks themselves are not changed.
    * @throws whatever `take` throws; RangeError for a scheme or a length that no slab has.
    */
   async encode(
     scheme: Scheme,
-    plaintext: readonly Uint8Array[],
+    plaintext: Uint8Array[],
     take: (stripe: EncodedStripe) => void | Promise<void>,
   ): Promise<EncodedSlab> {
     const length = plaintext.reduce((sum, chunk) => sum + chunk.length, 0);
@@ -105,7 +106,7 @@ export class SlabCodec {
   /** As {@link encode}, each shard whole: `total` × up to 4 MiB. */
   async encodeWhole(
     scheme: Scheme,
-    plaintext: readonly Uint8Array[],
+    plaintext: Uint8Array[],
   ): Promise<{ readonly slab: EncodedSlab; readonly shards: readonly Uint8Array[] }> {
     const length = plaintext.reduce((sum, chunk) => sum + chunk.length, 0);
     const { shardLength } = new SlabGeometry(scheme, length);
@@ -240,14 +241,14 @@ function pack(
   return packed;
 }
 
-/** Reads chunks as one string of bytes. */
+/** Reads chunks as one string of bytes, and lets go of each that it has read. */
 class ChunkReader {
-  readonly #chunks: readonly Uint8Array[];
-  #chunk = 0;
+  readonly #chunks: Uint8Array[];
   #at = 0;
 
-  constructor(chunks: readonly Uint8Array[]) {
-    this.#chunks = chunks;
+  constructor(chunks: Uint8Array[]) {
+    // Taken from the end, which costs nothing however many there are.
+    this.#chunks = chunks.reverse();
   }
 
   /** A copy of the next `length` bytes. */
@@ -255,13 +256,13 @@ class ChunkReader {
     const bytes = new Uint8Array(length);
     let filled = 0;
     while (filled < length) {
-      const chunk = this.#chunks[this.#chunk]!;
+      const chunk = this.#chunks.at(-1)!;
       const part = chunk.subarray(this.#at, this.#at + length - filled);
       bytes.set(part, filled);
       filled += part.length;
       this.#at += part.length;
       if (this.#at === chunk.length) {
-        this.#chunk++;
+        this.#chunks.pop();
         this.#at = 0;
       }
     }

@@ -34,6 +34,7 @@ import {
   headersOf,
   NULL_VERSION,
 } from "./attributes.ts";
+import { BodyIntake } from "./body-intake.ts";
 import { BodyWriter, type WrittenBody } from "./body-writer.ts";
 import type { FilesEvent } from "./file-events.ts";
 import { FileIndex } from "./file-index.ts";
@@ -105,7 +106,7 @@ export class Files implements FileStore {
     const keys = deriveFileKeys(filesKey);
     const log = new MetadataLog(state, { renter, mesh, keys, clock, random, log: logger, device });
     index.open(log, (ids) => renter.committed(ids));
-    const writer = new BodyWriter(renter, new PackWriter(renter));
+    const writer = new BodyWriter(renter, new PackWriter(renter), new BodyIntake(clock));
     const upkeep = new FilesUpkeep({ index, renter, log, mesh, clock, logger, policy: this.#policy });
     this.#open = { index, renter, log, writer, upkeep };
     upkeep.changed.on((event) => this.events.emit(event));

@@ -85,13 +85,10 @@ export class Renter {
 
   /**
    * Stores a slab: encrypted, cut, and received by enough hosts when this resolves. Until {@link committed} is called
-   * it counts as under way: after a crash its shards are dropped.
+   * it counts as under way: after a crash its shards are dropped. The list of `plaintext` is emptied as it is read.
    * @throws FileError `ServiceUnavailable` when too few hosts take it.
    */
-  async store(
-    plaintext: readonly Uint8Array[],
-    options: { readonly log?: boolean } = {},
-  ): Promise<SlabRecord> {
+  async store(plaintext: Uint8Array[], options: { readonly log?: boolean } = {}): Promise<SlabRecord> {
     await this.#enter();
     let upload: SlabUpload | undefined;
     try {
@@ -146,7 +143,7 @@ export class Renter {
 
   async #begin(
     scheme: Scheme,
-    plaintext: readonly Uint8Array[],
+    plaintext: Uint8Array[],
   ): Promise<{ record: SlabRecord; started: SlabUpload }> {
     const { codec, random, clock, book } = this.#d;
     const { slab, shards } = await codec.encodeWhole(scheme, plaintext);
