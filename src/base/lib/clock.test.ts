@@ -75,3 +75,40 @@ test("the system's clock: time in seconds, a timer, one taken back", async () =>
   assert.equal(runs, 0);
   assert.ok(systemClock.monotonic() - start >= 4);
 });
+
+test("the system's clock takes a time that is past for now, and one that is years away for what it is", async (t) => {
+  const warnings: string[] = [];
+  const hear = ({ name }: Error) => void warnings.push(name);
+  process.on("warning", hear);
+  t.after(() => process.off("warning", hear));
+  const keep = setInterval(() => {}, 1000);
+  let early = 0;
+  const cancel = systemClock.after(400 * 86_400_000, () => early++);
+  await new Promise<void>((resolve) => systemClock.after(-1000, resolve));
+  await new Promise<void>((resolve) => systemClock.after(10, resolve));
+  clearInterval(keep);
+  cancel();
+  assert.deepEqual(warnings, []);
+  assert.equal(early, 0);
+});
+
+test("what waits longer than a timer can is done at its time, unless it is taken back on the way", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const start = performance.now();
+  t.mock.method(performance, "now", () => start + passed);
+  let passed = 0;
+  const pass = (delay: number) => {
+    passed += delay;
+    t.mock.timers.tick(delay);
+  };
+  const seen: string[] = [];
+  systemClock.after(60 * 86_400_000, () => seen.push("sixty"));
+  const cancel = systemClock.after(50 * 86_400_000, () => seen.push("fifty"));
+  for (let day = 0; day < 59; day++) {
+    if (day === 40) cancel();
+    pass(86_400_000);
+  }
+  assert.deepEqual(seen, []);
+  pass(86_400_000);
+  assert.deepEqual(seen, ["sixty"]);
+});

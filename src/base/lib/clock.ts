@@ -4,7 +4,10 @@ export interface Clock {
   now(): number;
   /** Milliseconds from an arbitrary start that never go back: for time-outs and measuring. */
   monotonic(): number;
-  /** Runs `action` once after `delay` ms; the result takes it back. Never keeps the process alive by itself. */
+  /**
+   * Runs `action` once after `delay` ms, below zero as after none; the result takes it back. Never keeps the process
+   * alive by itself.
+   */
   after(delay: number, action: () => void): () => void;
 }
 
@@ -13,13 +16,22 @@ export function unixTime(clock: Clock): number {
   return Math.floor(clock.now() / 1000);
 }
 
-/** The machine's clock. */
+/** Longest that a timer can wait, in ms: 24.8 days. */
+const LONGEST_TIMER = 0x7fff_ffff;
+
+/** The machine's clock. What is due after more than a timer can wait for waits in turns. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delay, action) {
-    const timer = setTimeout(action, delay);
-    (timer as { unref?(): void }).unref?.();
+    const due = performance.now() + delay;
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = (left: number) => {
+      const turn = () => (left > LONGEST_TIMER ? wait(due - performance.now()) : action());
+      timer = setTimeout(turn, Math.min(Math.max(0, left), LONGEST_TIMER));
+      (timer as { unref?(): void }).unref?.();
+    };
+    wait(delay);
     return () => clearTimeout(timer);
   },
 };
