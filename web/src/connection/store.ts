@@ -266,6 +266,7 @@ const HANDLERS: Handlers = {
   task: ({ job, task }) => putTask(job, task),
   cheat: ({ type: _, ...cheat }) => change({ cheats: [cheat, ...state.cheats].slice(0, 20) }),
   host: () => refresh("status"),
+  expired: () => refresh("status"),
   provider: () => refresh("status"),
 };
 
