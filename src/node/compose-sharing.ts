@@ -29,7 +29,7 @@ import { computeControl, sellCompute } from "./sharing-control/compute-control.t
 import { dealsControl } from "./sharing-control/deals-control.ts";
 import { EventFan } from "./sharing-control/event-fan.ts";
 import { filesControl } from "./sharing-control/files-control.ts";
-import { hostControl, sellStorage } from "./sharing-control/host-control.ts";
+import { hostControl, keepMsOf, sellStorage } from "./sharing-control/host-control.ts";
 import { openHostSwitch } from "./sharing-control/host-switch.ts";
 import { meshControl } from "./sharing-control/mesh-control.ts";
 import { openS3Keys } from "./sharing-control/s3-keys.ts";
@@ -95,7 +95,11 @@ export async function composeSharing(start: SharingStart, parts: SharingParts): 
 
   const hosting = await openHostSwitch(disk.files, within("host.json"));
   const { on: hostsNow, ...rules } = hosting.state;
-  const host = new StorageHost({ mesh, deals, disk, folder: within("host"), clock, random, log, ...rules });
+  const host = new StorageHost({
+    ...{ mesh, deals, disk, folder: within("host"), clock, random, log },
+    ...rules,
+    keepMs: keepMsOf(rules),
+  });
   stack.defer(() => host.stop());
   if (hostsNow) {
     sellStorage(deals, host);

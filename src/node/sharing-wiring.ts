@@ -26,6 +26,7 @@ export function wireSharing(parts: WiredSharing): () => void {
   );
   deals.receipted.on((receipt) => events.emit({ type: "receipt", receipt }));
   host.changed.on((status) => events.emit({ type: "host", status }));
+  host.expired.on((what) => events.emit({ type: "expired", ...what }));
   files.events.on((event) => events.emit(event));
   compute.requester.events.on((event) => events.emit(event));
   compute.provider.changed.on((status) => events.emit({ type: "provider", status }));

@@ -233,7 +233,19 @@ test("the host is started with a size, and stopped", async (t) => {
   assert.match(started.text, /0 B of 477 MiB, 0 shards/);
   assert.equal(started.json["limitBytesPerAccount"], undefined);
   assert.equal((await run("host", "stop")).json["on"], false);
-  const shared = await run("host", "start", "--size", "1GB", "--limit-per-account", "200MB");
+  assert.equal(started.json["keepDays"], 30);
+  const shared = await run(
+    "host",
+    "start",
+    "--size",
+    "1GB",
+    "--limit-per-account",
+    "200MB",
+    "--keep-days",
+    "7",
+  );
+  assert.equal(shared.json["keepDays"], 7);
+  await assert.rejects(run("host", "start", "--keep-days", "0"), /no number of days/);
   assert.equal(shared.json["limitBytesPerAccount"], 200_000_000);
   assert.match(shared.text, /191 MiB of it for each account/);
   await assert.rejects(run("host", "start", "--limit-per-account", "20GB"), /more than the 9\.3 GiB/);

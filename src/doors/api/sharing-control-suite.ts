@@ -32,7 +32,7 @@ export function sharingControlSuite(name: string, open: () => Promise<ControlWor
     assert.match(status.peer, /^12D3KooW\w+$/);
     assert.match(status.account, /^[0-9a-f]{64}$/);
     assert.ok(status.startedAt > 0);
-    assert.deepEqual(Object.keys(status.host).sort(), ["limitBytes", "on", "shards", "usedBytes"]);
+    assert.deepEqual(Object.keys(status.host).sort(), ["keepDays", "limitBytes", "on", "shards", "usedBytes"]);
     assert.deepEqual([status.provider.on, status.provider.running], [false, 0]);
     assert.deepEqual(await control.status(), status);
   });
@@ -106,9 +106,12 @@ export function sharingControlSuite(name: string, open: () => Promise<ControlWor
     const on = await control.startHost({ limitBytes: 1_000_000 });
     assert.deepEqual(on.ok && [on.value.on, on.value.limitBytes], [true, 1_000_000]);
     assert.equal((await control.status()).host.on, true);
-    const rules = { limitBytes: 2_000_000, limitBytesPerAccount: 500_000 };
+    const rules = { limitBytes: 2_000_000, limitBytesPerAccount: 500_000, keepDays: 3 };
     const limited = await control.startHost(rules);
-    assert.equal(limited.ok && limited.value.limitBytesPerAccount, 500_000);
+    assert.deepEqual(
+      limited.ok && [limited.value.limitBytesPerAccount, limited.value.keepDays],
+      [500_000, 3],
+    );
     const off = await control.stopHost();
     assert.equal(off.ok && off.value.on, false);
     const lends = await control.startProvider();
@@ -137,7 +140,9 @@ export function sharingControlSuite(name: string, open: () => Promise<ControlWor
           ? { type: "holder", peer: "12D3KooWa", name: "Bob", state: "missing", shards: 4 }
           : index === 2
             ? { type: "repair", state: "ended", slabs: 2, repaired: 3, waiting: 0, unreadable: 0 }
-            : { type: "object", bucket: "b", key: `k${index}`, change: "put" },
+            : index === 4
+              ? { type: "expired", account: "ab", shards: 2, bytes: 9000 }
+              : { type: "object", bucket: "b", key: `k${index}`, change: "put" },
     );
     // Nobody follows before the first of it has arrived there.
     await control.status();

@@ -30,6 +30,8 @@ export interface HostRules {
   readonly limitBytes: number;
   /** Most bytes of one account; no other limit than all where it is left out. */
   readonly limitBytesPerAccount?: number;
+  /** Days that shards stay whose account has no terms any more; 30 where it is left out. */
+  readonly keepDays?: number;
 }
 
 export interface HostStatus {
@@ -37,6 +39,7 @@ export interface HostStatus {
   readonly limitBytes: number;
   /** Most bytes of one account, where there is such a limit. */
   readonly limitBytesPerAccount?: number;
+  readonly keepDays?: number;
   readonly usedBytes: number;
   readonly shards: number;
   /** Set when the disk fails or is full: what was declared to renters. */
@@ -140,6 +143,13 @@ export type SharingEvent =
       readonly reason: string;
     }
   | { readonly type: "host"; readonly status: HostStatus }
+  | {
+      /** This host removed what an account stored, as it has long had no terms. */
+      readonly type: "expired";
+      readonly account: string;
+      readonly shards: number;
+      readonly bytes: number;
+    }
   | { readonly type: "provider"; readonly status: ProviderStatus };
 
 export interface SharingControl {

@@ -50,6 +50,7 @@ export const hostStatus: z.ZodType<HostStatus> = z.strictObject({
   on: z.boolean(),
   limitBytes: count,
   limitBytesPerAccount: count.exactOptional(),
+  keepDays: count.exactOptional(),
   usedBytes: count,
   shards: count,
   trouble: text.exactOptional(),
@@ -198,6 +199,7 @@ export const sharingEvent: z.ZodType<SharingEvent> = z.discriminatedUnion("type"
   z.strictObject({ type: z.literal("task"), job: name, task: taskView }),
   z.strictObject({ type: z.literal("cheat"), peer, name, job: name, task: count, reason: text }),
   z.strictObject({ type: z.literal("host"), status: hostStatus }),
+  z.strictObject({ type: z.literal("expired"), account: name, shards: count, bytes: count }),
   z.strictObject({ type: z.literal("provider"), status: providerStatus }),
 ]);
 
@@ -268,7 +270,11 @@ export const CONTROL_METHODS: Readonly<Record<Exclude<keyof SharingControl, "eve
   deals: plain(nothing, z.array(dealView).max(many)),
   receipts: plain(receiptQuery, z.array(keptReceipt).max(many)),
   startHost: verdict(
-    z.strictObject({ limitBytes: count, limitBytesPerAccount: count.exactOptional() }),
+    z.strictObject({
+      limitBytes: count,
+      limitBytesPerAccount: count.exactOptional(),
+      keepDays: count.exactOptional(),
+    }),
     hostStatus,
     LONG_PATIENCE,
   ),

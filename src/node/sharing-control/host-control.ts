@@ -17,6 +17,7 @@ export function hostControl(
     async startHost(rules) {
       try {
         host.setLimit(rules.limitBytes, rules.limitBytesPerAccount);
+        host.setKeep(keepMsOf(rules));
         await host.start();
       } catch (error) {
         return { ok: false, reason: `the disk does not take it: ${(error as Error).message}` };
@@ -33,6 +34,11 @@ export function hostControl(
       return { ok: true, value: host.status() };
     },
   };
+}
+
+/** How long shards without terms are kept, milliseconds. */
+export function keepMsOf({ keepDays = 30 }: Pick<HostRules, "keepDays">): number {
+  return keepDays * 86_400_000;
 }
 
 /** Friends pay nothing; strangers are not served yet, for lack of a rail that both can use. */

@@ -10,6 +10,7 @@ const stored: z.ZodType<HostSwitch> = z.strictObject({
   on: z.boolean(),
   limitBytes: z.number().int().min(0),
   limitBytesPerAccount: z.number().int().min(0).exactOptional(),
+  keepDays: z.number().int().min(1).exactOptional(),
 });
 
 export interface HostSwitchFile {

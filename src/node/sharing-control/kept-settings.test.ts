@@ -34,7 +34,7 @@ test("hosting stays switched as it was, through a power cut", async () => {
   assert.deepEqual(first.state, { on: false, limitBytes: 0 });
   await first.remember({ on: true, limitBytes: 5_000_000 });
   const limited = new FaultWorld();
-  const rules = { on: true, limitBytes: 5_000_000, limitBytesPerAccount: 1_000_000 };
+  const rules = { on: true, limitBytes: 5_000_000, limitBytesPerAccount: 1_000_000, keepDays: 7 };
   await (await openHostSwitch(limited.files, "/host.json")).remember(rules);
   const kept = await openHostSwitch(limited.powerCut(new SeededRandom(3)).files, "/host.json");
   assert.deepEqual(kept.state, rules);

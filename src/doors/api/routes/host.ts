@@ -12,6 +12,7 @@ const HOST = {
     on: { type: "boolean" },
     limitBytes: { type: "integer", description: "space lent to others" },
     limitBytesPerAccount: { type: "integer", description: "most of it that one account may fill" },
+    keepDays: { type: "integer", description: "days that shards stay whose account has no terms any more" },
     usedBytes: { type: "integer" },
     shards: { type: "integer" },
     trouble: { type: "string", description: "what is wrong with the disk, as renters were told" },
@@ -41,6 +42,11 @@ export function hostRoutes(app: FastifyInstance, context: ApiContext): void {
             limitBytesPerAccount: {
               ...BYTES,
               description: "most of it that one account may fill; no limit where it is left out",
+            },
+            keepDays: {
+              ...{ type: "integer", minimum: 1, maximum: 36_500 },
+              description:
+                "days that shards stay whose account has no terms any more; 30 where it is left out",
             },
           },
         },

@@ -13,7 +13,8 @@ export function hostCommands(program: Command, context: CliContext): void {
     .command(host, "start", "store for others, or change how much")
     .option("--size <size>", "most that others may fill, such as 500MB, 10GB or 1TiB", DEFAULT_SIZE)
     .option("--limit-per-account <size>", "most of it that one account may fill (no limit unless given)")
-    .action(async (options: CommonOptions & { size: string; limitPerAccount?: string }) => {
+    .option("--keep-days <days>", "days that data stays whose owner has no terms any more", "30")
+    .action(async (options: CommonOptions & RuleOptions) => {
       const status = await context.api(options).post<HostStatus>("/host/start", rulesOf(options));
       context.print(options, status, hostText(status));
     });
@@ -31,15 +32,25 @@ export function hostCommands(program: Command, context: CliContext): void {
   });
 }
 
+interface RuleOptions {
+  readonly size: string;
+  readonly limitPerAccount?: string;
+  readonly keepDays: string;
+}
+
 /** @throws UsageError */
-function rulesOf(options: { readonly size: string; readonly limitPerAccount?: string }): HostRules {
+function rulesOf(options: RuleOptions): HostRules {
   const limitBytes = parseSize(options.size);
-  if (options.limitPerAccount === undefined) return { limitBytes };
+  const keepDays = /^\d{1,5}$/.test(options.keepDays) ? Number(options.keepDays) : 0;
+  if (keepDays < 1 || keepDays > 36_500) {
+    throw new UsageError(`${options.keepDays} is no number of days; it is 1 to 36500`);
+  }
+  if (options.limitPerAccount === undefined) return { limitBytes, keepDays };
   const limitBytesPerAccount = parseSize(options.limitPerAccount);
   if (limitBytesPerAccount > limitBytes) {
     throw new UsageError(`--limit-per-account is more than the ${byteText(limitBytes)} that all may fill`);
   }
-  return { limitBytes, limitBytesPerAccount };
+  return { limitBytes, limitBytesPerAccount, keepDays };
 }
 
 function hostText(status: HostStatus): string {

@@ -19,6 +19,7 @@ import { Files } from "./files.ts";
 export class FriendlyDeals implements Deals {
   readonly settled: { readonly seller: PeerId; readonly step: Step }[] = [];
   readonly #self: PeerId;
+  readonly #sold = new Map<PeerId, Deal>();
 
   constructor(self: PeerId) {
     this.#self = self;
@@ -29,7 +30,9 @@ export class FriendlyDeals implements Deals {
   }
 
   require(buyer: PeerId): Outcome<Deal> {
-    return accept(this.#deal(buyer, "seller"));
+    const deal = this.#deal(buyer, "seller");
+    this.#sold.set(buyer, deal);
+    return accept(deal);
   }
 
   async settle(deal: Deal, step: Step): Promise<Outcome<KeptReceipt>> {
@@ -42,7 +45,7 @@ export class FriendlyDeals implements Deals {
   async close(): Promise<void> {}
 
   list(): readonly Deal[] {
-    return [];
+    return [...this.#sold.values()];
   }
 
   async receipts(): Promise<readonly KeptReceipt[]> {

@@ -3,7 +3,7 @@
  * first; changes that come together share one sync.
  */
 import { z } from "zod";
-import { concatBytes } from "#base/lib/bytes.ts";
+import { concatBytes, toHex } from "#base/lib/bytes.ts";
 import type { BatchOperation, KeyRange, KeyValueStore } from "#base/store/key-value-store.ts";
 import { decodeCbor, encodeCbor } from "#sharing/mesh/cbor.ts";
 import { bytesOf, bytesUpTo, integer } from "#sharing/mesh/schema.ts";
@@ -60,6 +60,7 @@ const HEAD: z.ZodType<HeadEntry> = z.strictObject({
 const SHARDS = 0x73;
 const UPLOADS = 0x75;
 const HEADS = 0x68;
+const WITHOUT_TERMS = 0x74;
 const FILE_MARK = Uint8Array.of(0x6e);
 
 function keyOf(family: number, ...parts: readonly Uint8Array[]): Uint8Array {
@@ -160,6 +161,24 @@ export class HostIndex {
 
   putFileMark(mark: number): BatchOperation {
     return { type: "put", key: FILE_MARK, value: encodeCbor(mark) };
+  }
+
+  /** How long each account, hex, has been without terms, milliseconds; those alone that have been. */
+  async withoutTerms(): Promise<Map<string, number>> {
+    const found = new Map<string, number>();
+    for await (const [key, value] of this.#store.iterate(familyRange(WITHOUT_TERMS))) {
+      found.set(toHex(key.slice(1)), integer(0).parse(decodeCbor(value)));
+    }
+    return found;
+  }
+
+  putWithoutTerms(account: Uint8Array, milliseconds: number): BatchOperation {
+    const value = encodeCbor(Math.round(milliseconds));
+    return { type: "put", key: keyOf(WITHOUT_TERMS, account), value };
+  }
+
+  forgetWithoutTerms(account: Uint8Array): BatchOperation {
+    return { type: "del", key: keyOf(WITHOUT_TERMS, account) };
   }
 
   /** Head records under a key, by device. */

@@ -167,17 +167,27 @@ export class HostStore {
     });
   }
 
-  /** Forgets shards, durably, and removes their files. @returns how many there were. */
-  async drop(account: Uint8Array, roots: readonly Uint8Array[]): Promise<number> {
+  /**
+   * Forgets shards, durably, and removes their files.
+   * @param isKept asked at the last moment: where it says so a shard stays.
+   * @returns how many were forgotten.
+   */
+  async drop(
+    account: Uint8Array,
+    roots: readonly Uint8Array[],
+    isKept: () => boolean = () => false,
+  ): Promise<number> {
     const names = new Map(roots.map((root) => [toHex(root), root]));
-    const dropped = await Promise.all([...names.values()].map((root) => this.#dropOne(account, root)));
+    const dropped = await Promise.all(
+      [...names.values()].map((root) => this.#dropOne(account, root, isKept)),
+    );
     return dropped.filter((was) => was).length;
   }
 
-  #dropOne(account: Uint8Array, root: Uint8Array): Promise<boolean> {
+  #dropOne(account: Uint8Array, root: Uint8Array, isKept: () => boolean): Promise<boolean> {
     return this.#shardLocks.run(shardKey(account, root), async () => {
       const entry = await this.index.shard(account, root);
-      if (entry === undefined) return false;
+      if (entry === undefined || isKept()) return false;
       await this.index.commit(this.index.dropShard(account, root));
       if (entry.lost) this.space.count(account, { lost: -1 });
       else {

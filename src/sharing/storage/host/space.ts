@@ -59,6 +59,11 @@ export class Space {
     return this.#holdings.get(toHex(account)) ?? { bytes: 0, shards: 0, lost: 0, uploads: 0, heads: 0 };
   }
 
+  /** Accounts that have shards here, lost ones too; hex. */
+  accountsWithShards(): string[] {
+    return [...this.#holdings].flatMap(([account, { shards, lost }]) => (shards + lost > 0 ? [account] : []));
+  }
+
   /** Bytes that an account may still take. */
   freeFor(account: Uint8Array): number {
     return Math.max(0, Math.min(this.limit - this.#used, this.limitPerAccount - this.of(account).bytes));

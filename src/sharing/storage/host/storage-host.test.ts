@@ -196,7 +196,8 @@ test("a shard is kept once, and dropping gives the room back", async (t) => {
   assert.equal(host.status().usedBytes, used + shardCharge(100));
   const roots = [shard.root, same[0]!.root, random.fill(new Uint8Array(32)), shard.root];
   assert.equal(value(await alice.call(methods.drop, { roots })).dropped, 2);
-  assert.deepEqual(host.status(), { on: true, limitBytes: 64 * 1024 * 1024, usedBytes: 0, shards: 0 });
+  const { usedBytes, shards } = host.status();
+  assert.deepEqual({ usedBytes, shards }, { usedBytes: 0, shards: 0 });
   assert.deepEqual(await disk.files.readDirectory("/host/shards/0"), []);
   assert.equal(refusal(await alice.read(shard, 0, 1)), "not-found");
 });

@@ -18,6 +18,7 @@ import type { Handlers, Mesh, RequestContext } from "#sharing/mesh/mesh.ts";
 import { accept, type Outcome, refuse } from "#sharing/mesh/protocol.ts";
 import { auditEvidence } from "../audit-evidence.ts";
 import { storageProtocol } from "../messages.ts";
+import { type Expired, Expiry } from "./expiry.ts";
 import { HeadDirectory } from "./head-directory.ts";
 import { IndexFailedError } from "./host-index.ts";
 import { HostStore } from "./host-store.ts";
@@ -31,7 +32,7 @@ export const STORAGE_OFFER = "storage";
 
 export interface StorageHostOptions {
   readonly mesh: Mesh;
-  readonly deals: Pick<Deals, "require">;
+  readonly deals: Pick<Deals, "require" | "list">;
   readonly disk: Disk;
   /** Made where it is missing; nothing else may write to it. */
   readonly folder: string;
@@ -42,6 +43,8 @@ export interface StorageHostOptions {
   readonly limitBytes: number;
   /** Most bytes of one account; no other limit than all unless told. */
   readonly limitBytesPerAccount?: number;
+  /** Shards whose account has had no open terms for so long, while this host ran, are removed (30 days unless told). */
+  readonly keepMs?: number;
   readonly uploadLimits?: UploadLimits;
   /** Bytes of the disk that stay free whatever the limit says (256 MiB unless told). */
   readonly spareBytes?: number;
@@ -55,6 +58,8 @@ export interface StorageHostStatus {
   readonly limitBytes: number;
   /** Most bytes of one account, where there is such a limit. */
   readonly limitBytesPerAccount?: number;
+  /** Days that shards stay whose account has no terms any more. */
+  readonly keepDays: number;
   readonly usedBytes: number;
   readonly shards: number;
   readonly trouble?: string;
@@ -63,6 +68,8 @@ export interface StorageHostStatus {
 const SPARE_BYTES = 256 * 1024 * 1024;
 const SCRUB_BYTES_PER_SECOND = 4 * 1024 * 1024;
 const COLLECT_MS = 60_000;
+const DAY_MS = 86_400_000;
+const KEEP_MS = 30 * DAY_MS;
 /** Peers are told anew how much is free when it changed by one such part of the limit. */
 const OFFER_SHARE = 64;
 /** Changes that come within this time are told as one. */
@@ -80,12 +87,15 @@ const REOPEN_LATER_MS = 60_000;
 interface Running {
   readonly store: HostStore;
   readonly scrub: Scrub;
+  readonly expiry: Expiry;
   cancelCollect: () => void;
 }
 
 export class StorageHost {
   /** Emits when usage, limit or trouble changed, at most four times a second. */
   readonly changed = new Signal<StorageHostStatus>();
+  /** Emits what was removed because its account has long had no terms. */
+  readonly expired = new Signal<Expired>();
   readonly #o: StorageHostOptions;
   readonly #directory: HeadDirectory;
   readonly #receipts = new ReceiptCheck();
@@ -94,6 +104,7 @@ export class StorageHost {
   #running: Running | undefined;
   #limitBytes: number;
   #limitBytesPerAccount: number | undefined;
+  #keepMs: number;
   #trouble: string | undefined;
   #failedAt = 0;
   #statusTold: StorageHostStatus | undefined;
@@ -108,6 +119,7 @@ export class StorageHost {
     this.#o = options;
     this.#limitBytes = options.limitBytes;
     this.#limitBytesPerAccount = options.limitBytesPerAccount;
+    this.#keepMs = options.keepMs ?? KEEP_MS;
     this.#directory = new HeadDirectory(options.mesh);
     options.mesh.serve(storageProtocol, this.#handlers());
   }
@@ -155,13 +167,36 @@ export class StorageHost {
     // They may have been set lower meanwhile.
     this.#limit(store);
     this.#trouble = undefined;
-    this.#running = { store, scrub, cancelCollect: () => {} };
+    const expiry = this.#openExpiry(store);
+    this.#running = { store, scrub, expiry, cancelCollect: () => {} };
     const keys: Uint8Array[] = [];
     for await (const { headKey } of store.index.allHeads()) keys.push(headKey);
     this.#directory.replace(keys);
     scrub.start();
+    expiry.start();
     this.#scheduleCollect();
     log.info(`storage: hosting ${this.#limitBytes} bytes in ${folder}, ${store.space.used} used`);
+  }
+
+  #openExpiry(store: HostStore): Expiry {
+    const { clock, log, deals } = this.#o;
+    return new Expiry(this.#keepMs, {
+      ...{ index: store.index, space: store.space, clock, log },
+      hasTerms: (account) => {
+        const now = clock.now() / 1000;
+        return deals.list().some(({ role, state, terms }) => {
+          const isOpen = role === "seller" && state === "open" && terms.until > now;
+          return isOpen && terms.service === "storage" && terms.buyerAccount === account;
+        });
+      },
+      drop: (account, roots, isKept) => store.drop(account, roots, isKept),
+      removed: (what) => {
+        this.#offer();
+        this.#tellStatus();
+        void this.expired.emit(what);
+      },
+      failed: (error) => this.#failedInBackground(error),
+    });
   }
 
   async #closeFolder(): Promise<void> {
@@ -169,6 +204,7 @@ export class StorageHost {
     if (running === undefined) return;
     this.#running = undefined;
     running.cancelCollect();
+    await running.expiry.stop();
     await running.scrub.stop();
     await Promise.allSettled(this.#active);
     await running.store.close();
@@ -204,6 +240,7 @@ export class StorageHost {
       ...(this.#limitBytesPerAccount === undefined
         ? {}
         : { limitBytesPerAccount: this.#limitBytesPerAccount }),
+      keepDays: Math.round(this.#keepMs / DAY_MS),
       usedBytes: space?.used ?? 0,
       shards: space?.shards ?? 0,
       ...(trouble === undefined ? {} : { trouble }),
@@ -218,6 +255,13 @@ export class StorageHost {
       this.#limit(this.#running.store);
       this.#offer();
     }
+    this.#tellStatus();
+  }
+
+  /** Changes how long shards without terms are kept. */
+  setKeep(milliseconds: number): void {
+    this.#keepMs = milliseconds;
+    if (this.#running !== undefined) this.#running.expiry.keepMs = milliseconds;
     this.#tellStatus();
   }
 

@@ -15,9 +15,20 @@ import { StorageHost, type StorageHostOptions } from "./storage-host.ts";
 
 const { methods } = storageProtocol;
 
-/** Terms with everyone but those who are left out. */
-export class OpenDeals implements Pick<Deals, "require"> {
+/** Terms with everyone but those who are left out; on the list are those that were agreed on by name. */
+export class OpenDeals implements Pick<Deals, "require" | "list"> {
   readonly without = new Set<PeerId>();
+  readonly #agreed: Deal[] = [];
+
+  /** Terms of an account until a time, milliseconds since 1970. */
+  agree(buyerAccount: string, until: number): void {
+    const terms = { service: "storage", buyerAccount, until: until / 1000 };
+    this.#agreed.push({ id: "01", role: "seller", state: "open", terms } as unknown as Deal);
+  }
+
+  list(): readonly Deal[] {
+    return this.#agreed;
+  }
 
   require(buyer: PeerId): Outcome<Deal> {
     if (this.without.has(buyer)) return refuse("no-terms", "no open terms");
