@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -172,5 +172,39 @@ test("a level store keeps what was written, refuses a second opener, and tells w
   await store.close();
   const again = await openLevelStore(join(path, "a"));
   assert.ok(equalBytes((await again.get(bytes(1)))!, bytes(2)));
+  await again.close();
+});
+
+test("a level store that failed to write takes no more until it is opened anew, and is read meanwhile", async (t) => {
+  const parent = await mkdtemp(join(tmpdir(), "freehold-store-"));
+  t.after(() => rm(parent, { recursive: true }));
+  const [path, aside] = [join(parent, "a"), join(parent, "aside")];
+  const store = await openLevelStore(path, { writeBufferBytes: 65_536 });
+  await store.batch([put(bytes(1), bytes(1))], { sync: true });
+  // LevelDB can not make the log file that comes next: for one write only, as on a disk that is full for a moment.
+  await rename(path, aside);
+  const filling = put(bytes(2), new Uint8Array(40_000));
+  const fail = async () => {
+    for (let i = 0; i < 20; i++) await store.batch([filling]);
+  };
+  await assert.rejects(fail, /IO error|No such file/i);
+  await rename(aside, path);
+
+  await assert.rejects(store.batch([put(bytes(3), bytes(3))]), /failed before/);
+  const batch = store.newBatch();
+  batch.put(bytes(3), bytes(3));
+  await assert.rejects(batch.write({ sync: true }), /failed before/);
+  assert.deepEqual(
+    (await list(store)).filter((entry) => !entry.startsWith("02")),
+    ["01=01"],
+  );
+  await store.close();
+
+  const again = await openLevelStore(path);
+  await again.batch([put(bytes(3), bytes(3))], { sync: true });
+  assert.deepEqual(
+    (await list(again)).filter((entry) => !entry.startsWith("02")),
+    ["01=01", "03=03"],
+  );
   await again.close();
 });
