@@ -5,7 +5,6 @@ import { systemClock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import { nodeDisk } from "#base/store/node-disk.ts";
 import type { EventHub } from "#doors/api/event-hub.ts";
-import type { SharingControl } from "#doors/api/sharing-control.ts";
 import type { ChainSource } from "#money/ports/chain-source.ts";
 import { ACCOUNT_WALLET, type WalletsChange } from "#money/wallet/wallet-manager.ts";
 import type { DataPaths } from "#node/config/data-directory.ts";
@@ -13,7 +12,7 @@ import type { ReadSettings } from "#node/config/read-settings.ts";
 import { sharingBudget, sharingSettings } from "#node/config/sharing-options.ts";
 import { VERSION } from "#node/config/version.ts";
 import { FreeRail } from "#sharing/deals/free-rail.ts";
-import { BoundedLog } from "./bounded-log.ts";
+import { SharingFollower } from "./follow-sharing.ts";
 import type { FriendLinks } from "./friend-links.ts";
 import type { LedgerOffer } from "./ledger-offer.ts";
 import { type ServedChain, serveChain } from "./link/chain-link.ts";
@@ -40,20 +39,12 @@ export interface SharingDependencies {
   readonly friends: FriendLinks | undefined;
 }
 
-/** Milliseconds from the end of events that broke off to the next try. */
-const FOLLOW_AGAIN = 5000;
-/** Lines about events that broke off, at once and a minute. */
-const EVENT_LINES = { burst: 20, aMinute: 1, characters: 500 };
-
 export class Sharing {
   readonly supervisor: Supervisor;
-  readonly #log: BoundedLog;
+  readonly #follower: SharingFollower;
   readonly #events: EventHub | undefined;
   readonly #friends: FriendLinks | undefined;
-  readonly #ledgerOffer: () => LedgerOffer | undefined;
   readonly #keys: () => SharingKeys | string;
-  #following: AbortController | undefined;
-  #s3: string | undefined;
 
   /** @throws ConfigError, or when the record of what was spent is damaged */
   static async open(read: ReadSettings, parts: SharingDependencies): Promise<Sharing> {
@@ -103,16 +94,21 @@ export class Sharing {
 
   private constructor(supervisor: Supervisor, parts: SharingDependencies) {
     this.supervisor = supervisor;
-    this.#log = new BoundedLog(parts.log, systemClock, EVENT_LINES);
     this.#events = parts.events;
     this.#friends = parts.friends;
-    this.#ledgerOffer = parts.ledgerOffer;
     this.#keys = parts.keys;
+    this.#follower = new SharingFollower({
+      clock: systemClock,
+      log: parts.log,
+      events: parts.events,
+      friends: parts.friends,
+      reachable: () => parts.ledgerOffer() !== undefined,
+    });
   }
 
   /** Where the S3 door listens. */
   get s3Origin(): string | undefined {
-    return this.#s3;
+    return this.#follower.s3Origin;
   }
 
   /** The account's wallet came, was locked or unlocked: the sharing process runs while its keys are there. */
@@ -125,13 +121,8 @@ export class Sharing {
 
   /** The sharing process came, or went. */
   stateChanged(state: SupervisedState): void {
-    this.#following?.abort();
-    this.#following = undefined;
-    this.#s3 = undefined;
-    if (state.state === "running") {
-      this.#following = new AbortController();
-      void this.#follow(state.control, this.#following.signal);
-    }
+    if (state.state === "running") this.#follower.follow(state.control);
+    else this.#follower.stop();
     this.#events?.emit({
       type: "sharing",
       state: state.state,
@@ -142,32 +133,5 @@ export class Sharing {
   async close(): Promise<void> {
     this.#friends?.stop();
     await this.supervisor.stop("the node stops");
-  }
-
-  /** Whoever is there when the events begin is met too. Events that break off while the process runs begin anew. */
-  async #follow(control: SharingControl, signal: AbortSignal): Promise<void> {
-    try {
-      await Promise.all([this.#tell(control, signal), this.#meet(control)]);
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#log.warn(`sharing: its events broke off: ${(error as Error).message}`);
-      const cancel = systemClock.after(FOLLOW_AGAIN, () => void this.#follow(control, signal));
-      signal.addEventListener("abort", cancel, { once: true });
-    }
-  }
-
-  async #tell(control: SharingControl, signal: AbortSignal): Promise<void> {
-    for await (const event of control.events(signal)) {
-      if (event.type === "peer") this.#friends?.seen(event.view);
-      this.#events?.emit(event);
-    }
-  }
-
-  async #meet(control: SharingControl): Promise<void> {
-    const status = await control.status();
-    this.#s3 = status.s3;
-    if (this.#friends === undefined) return;
-    this.#friends.self = { peer: status.peer, reachable: this.#ledgerOffer() !== undefined };
-    for (const view of await control.peers()) this.#friends.seen(view);
   }
 }

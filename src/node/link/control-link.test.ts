@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair, Readable } from "node:stream";
 import { test } from "node:test";
+import { z } from "zod";
 import { systemClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
 import type { SharingControl, SharingEvent } from "#doors/api/sharing-control.ts";
@@ -14,7 +15,7 @@ import { MemoryFileStore } from "#doors/s3/test-support/memory-file-store.ts";
 import { FreeRail } from "#sharing/deals/free-rail.ts";
 import type { PeerView } from "#sharing/mesh/mesh.ts";
 import { composeSharing } from "../compose-sharing.ts";
-import { Link } from "../link.ts";
+import { Link, served } from "../link.ts";
 import { EventFan } from "../sharing-control/event-fan.ts";
 import { type FilesControlParts, filesControl } from "../sharing-control/files-control.ts";
 import type { SharingStart } from "../sharing-start.ts";
@@ -139,6 +140,64 @@ test("a control whose process is gone says so, as a verdict where it can", async
   await assert.rejects(async () => {
     for await (const event of control.events(new AbortController().signal)) events.push(event);
   }, /the other side is gone/);
+});
+
+const STATUS = {
+  peer: KNOWN,
+  account: "ab",
+  name: "",
+  listening: [],
+  startedAt: 0,
+  host: { on: false, limitBytes: 0, usedBytes: 0, shards: 0 },
+  provider: { on: false, running: 0, done: 0, refused: 0, funnel: {} },
+};
+
+test("only a door of this machine is believed to be one", async (t) => {
+  const [a, b] = duplexPair();
+  const main = new Link(a, {}, parts);
+  const said: Record<string, unknown> = { s3: undefined, url: undefined };
+  const child = new Link(
+    b,
+    {
+      "control.status": served(z.null(), async () => ({ ...STATUS, s3: said["s3"] })),
+      "control.presign": served(z.unknown(), async () => ({ ok: true, value: { url: said["url"] } })),
+    },
+    parts,
+  );
+  t.after(() => child.close("the test is over"));
+  const control = linkedControl(main);
+  said["s3"] = "http://127.0.0.1:9000";
+  assert.equal((await control.status()).s3, "http://127.0.0.1:9000");
+  said["url"] = "http://127.0.0.1:9000/a/b?x";
+  const presign = { method: "PUT", bucket: "a", key: "b", seconds: 1 } as const;
+  assert.deepEqual(await control.presign(presign), { ok: true, value: { url: said["url"] } });
+  for (const origin of [
+    "https://127.0.0.1:9000",
+    "http://127.0.0.1:9000/",
+    "http://127.0.0.1:9000; script-src *",
+    "http://127.0.0.1:9000\nset-cookie: a=b",
+    "http://127.0.0.1:9000\n",
+    "http://127.0.0.1:123456",
+    "http://127.0.0.1",
+    "http://localhost:9000",
+    "http://127.0.0.1:9000@evil.example",
+    "http://evil.example:9000",
+    "*",
+    "",
+    9000,
+  ]) {
+    said["s3"] = origin;
+    await assert.rejects(control.status(), /answered status with nonsense/, String(origin));
+  }
+  for (const url of [
+    "http://evil.example:9000/a",
+    "http://127.0.0.1:9000@evil.example/a",
+    "javascript:alert(1)",
+  ]) {
+    said["url"] = url;
+    const verdict = await control.presign(presign);
+    assert.equal(verdict.ok, false, url);
+  }
 });
 
 test("a reader that is slow loses traffic first", async () => {
