@@ -10,7 +10,7 @@ import { method, protocol } from "#sharing/mesh/protocol.ts";
 import { bytesOf, bytesUpTo, hexOf, integer, textUpTo } from "#sharing/mesh/schema.ts";
 import type { Commitment } from "./core/commitment.ts";
 import { TASK_MAXIMA, type TaskId, taskLimits, taskSpec } from "./core/task.ts";
-import { RUN_FAILURES, type RunFailure } from "./core/task-runner.ts";
+import { MAX_LEAF, MAX_LEAVES, RUN_FAILURES, type RunFailure } from "./core/task-runner.ts";
 
 /** Bytes of output in one reply. */
 export const OUTPUT_CHUNK = 256 * 1024;
@@ -19,10 +19,6 @@ export const REVEAL_BYTES = 1024 * 1024;
 export const REVEAL_LEAVES = 256;
 /** Most tasks in one progress message. */
 export const PROGRESS_TASKS = 64;
-/** Largest leaf of a trace. */
-export const MAX_LEAF = 256 * 1024;
-/** Most leaves of a trace. */
-export const MAX_LEAVES = 2 ** 24;
 
 export const commitmentMessage: z.ZodType<Commitment & { readonly leafLength: number }> = z.strictObject({
   outputHash: bytesOf(32),

@@ -140,7 +140,7 @@ test("a module that traps fails its job with the reason, and nobody is blamed", 
   assert.ok(taken.ok);
   const job = (await alice.requester.ended(taken.value.id))!;
   assert.equal(job.state, "failed");
-  assert.match(job.reason ?? "", /1 of 1 tasks failed: failed: unreachable/);
+  assert.match(job.reason ?? "", /1 of 1 tasks failed: failed: trap: unreachable/);
   assert.match(job.tasks[0]!.attempts[0]!.outcome, /failed: trap: unreachable/);
   assert.equal(job.tasks[0]!.attempts[0]!.provider, bob.mesh.self);
   assert.equal(alice.mesh.view(bob.mesh.self)?.standing, "friend");

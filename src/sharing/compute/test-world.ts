@@ -8,6 +8,7 @@ import { silentLogger } from "#base/lib/logger.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
 import type { ContentFetcher, ContentId, ContentStore } from "#sharing/content/content.ts";
+import type { Deals } from "#sharing/deals/deal.ts";
 import { DealBook } from "#sharing/deals/deal-book.ts";
 import { FreeRail } from "#sharing/deals/free-rail.ts";
 import { type MemoryMesh, MemoryNetwork, type MemoryPeerOptions } from "#sharing/mesh/memory-mesh.ts";
@@ -92,6 +93,10 @@ export interface PeerOptions {
   readonly provider?: Partial<ProviderOptions>;
   readonly requester?: Partial<RequesterOptions>;
   readonly disk?: FaultWorld;
+  /** Who runs its own tasks and checks; the same as for others unless told. */
+  readonly ownRunner?: TaskRunner;
+  /** What its requester sees of its deals. */
+  readonly dealsSeen?: (book: Deals) => Deals;
   /** Where its scenes are packed: on this thread unless told. */
   readonly pack?: PackScene;
   /** Whether it lends its cores. Default true. */
@@ -149,6 +154,8 @@ export class ComputeWorld {
       { lanes: 1, arch: "x64", ...options.requester },
       {
         ...parts,
+        deals: options.dealsSeen?.(deals) ?? deals,
+        runner: options.ownRunner ?? runner,
         folder: `${FOLDER}/jobs`,
         kinds: { render: kindBinder(new RenderKind(TRACER, options.pack)), wasm: kindBinder(wasmJobKind) },
       },

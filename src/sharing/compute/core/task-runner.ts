@@ -25,6 +25,8 @@ export interface RunTask {
    * run, with its inputs in its memory. Nobody else's code may leave anything behind.
    */
   readonly reuse?: boolean;
+  /** In a process that has run nothing yet: a run of the same task failed before. */
+  readonly fresh?: boolean;
 }
 
 export const RUN_FAILURES = [
@@ -47,6 +49,11 @@ export interface RunFailure {
   readonly text: string;
 }
 
+/** Bytes of the largest leaf of a trace. */
+export const MAX_LEAF = 256 * 1024;
+/** Most leaves of a trace: each is hashed by who commits to it, and costs it hundreds of bytes. */
+export const MAX_LEAVES = 2 ** 18;
+
 export interface RunResult {
   readonly output: Uint8Array;
   /** Empty where the module makes none. */
@@ -66,10 +73,18 @@ export interface TaskRunner {
   run(task: RunTask, signal: AbortSignal): Promise<RunOutcome>;
 }
 
-/** Failures that lie in the task itself: another machine would end the same way. */
+/** Failures that lie in the task itself, where they are told truly: another machine would end the same way. */
 export function isTasksOwnFault(code: RunFailureCode): boolean {
-  return code === "refused-module" || code === "trap" || code === "exit" || code === "bad-output";
+  return OWN_FAULTS.has(code);
 }
+
+const OWN_FAULTS: ReadonlySet<RunFailureCode> = new Set([
+  "refused-module",
+  "trap",
+  "exit",
+  "output-limit",
+  "bad-output",
+]);
 
 export function failRun(code: RunFailureCode, text: string): RunOutcome {
   return { ok: false, failure: { code, text: text.slice(0, 200) } };

@@ -15,7 +15,6 @@ import { accept, type Outcome, type RefusalCode, refuse } from "#sharing/mesh/pr
 import {
   COMPUTE_PROTOCOL,
   encodeOffer,
-  MAX_LEAF,
   OUTPUT_CHUNK,
   PROGRESS_TASKS,
   REVEAL_BYTES,
@@ -423,8 +422,6 @@ export class Provider {
     const outcome = await this.#execute(entry);
     if (!isOpen(entry)) return;
     if (!outcome.ok) return this.#fail(entry, outcome.failure.code, outcome.failure.text);
-    if (outcome.value.leafLength > MAX_LEAF)
-      return this.#fail(entry, "bad-output", "leaves of its trace are too long");
     this.#commit(entry, this.#cache.put(entry.id, outcome.value));
   }
 

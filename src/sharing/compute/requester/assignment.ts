@@ -2,6 +2,7 @@
 import type { Clock } from "#base/lib/clock.ts";
 import type { PeerId } from "#sharing/mesh/mesh.ts";
 import { DOUBLED_FIRST } from "../core/check-policy.ts";
+import { isTasksOwnFault } from "../core/task-runner.ts";
 import type { Providers } from "./providers.ts";
 import { RemoteWorker } from "./remote-worker.ts";
 import type { TaskRun } from "./task-run.ts";
@@ -28,11 +29,16 @@ const SLOW_FIRST = 4_000;
 /** Attempts that the median is taken of. */
 const TIMES = 100;
 
-/** The tasks without a result, as one look found them. */
+/** The tasks without a result, and who is there for them, as one look found them. */
 interface OpenTasks {
+  readonly remote: readonly Worker[];
+  /** Whether this machine may take whatever waits, or only what nobody else can do. */
+  readonly selfTakesAll: boolean;
+  /** Whether a provider is there, or about to be. */
+  readonly haveOthers: boolean;
   readonly tasks: readonly TaskRun[];
   readonly checks: readonly TaskRun[];
-  /** Attempts under way, by worker. */
+  /** By worker: attempts under way, and failures it told of that are not judged yet. */
   readonly loads: Map<PeerId, number>;
 }
 
@@ -53,8 +59,8 @@ export class Assignment {
 
   /** Gives out all that can be given out now, in turns. `launch` begins an attempt. */
   giveOut(launch: (task: TaskRun, worker: Worker) => void): void {
-    const workers = this.#workers();
     const open = this.#openTasks();
+    const workers = this.#workers(open);
     for (let given = true; given; ) {
       given = false;
       for (const worker of workers) {
@@ -69,32 +75,36 @@ export class Assignment {
   }
 
   /** Those who can be given something; this machine last, and only where it is needed or works too. */
-  #workers(): Worker[] {
-    const { self, selfWorks, providers, tasks } = this.#parts;
-    const remote = providers.ready();
-    const isAlone = remote.length === 0 && !providers.arePreparing;
-    const isNeeded = selfWorks || isAlone || tasks.some(onlySelf);
-    return isNeeded ? [...remote, self] : remote;
+  #workers({ remote, selfTakesAll, tasks }: OpenTasks): readonly Worker[] {
+    const isNeeded = selfTakesAll || tasks.some((task) => isForSelf(task, remote));
+    return isNeeded ? [...remote, this.#parts.self] : remote;
   }
 
   /** One look over all tasks: a job may have thousands. */
   #openTasks(): OpenTasks {
+    const { providers, selfWorks } = this.#parts;
+    const remote = providers.ready();
+    const haveOthers = remote.length > 0 || providers.arePreparing;
     const tasks = this.#parts.tasks.filter(({ state }) => state === "open");
     const loads = new Map<PeerId, number>();
     for (const task of tasks) {
-      for (const peer of task.running.keys()) loads.set(peer, (loads.get(peer) ?? 0) + 1);
+      for (const peer of [...task.running.keys(), ...accusers(task)]) {
+        loads.set(peer, (loads.get(peer) ?? 0) + 1);
+      }
     }
     const checks = tasks.filter((task) => task.held.length > 0 && task.check !== "none");
-    return { tasks, checks, loads };
+    return { remote, selfTakesAll: selfWorks || !haveOthers, haveOthers, tasks, checks, loads };
   }
 
   #pick(worker: Worker, open: OpenTasks): TaskRun | undefined {
     if (!this.#affords(worker)) return undefined;
-    const check = open.checks.find((task) => this.#mayCheck(task, worker));
-    if (check !== undefined) return check;
+    const urgent = worker.isSelf ? open.tasks.find((task) => task.waits && task.needsSelf) : undefined;
+    const first = urgent ?? open.checks.find((task) => this.#mayCheck(task, worker));
+    if (first !== undefined) return first;
     const waiting = open.tasks.find((task) => {
-      if (!task.waits || task.tried.has(worker.peer)) return false;
-      return worker.isSelf || !task.needsSelf;
+      if (!task.waits) return false;
+      if (worker.isSelf) return isForSelf(task, open.remote) || (open.selfTakesAll && isGoodFor(task, open));
+      return !task.needsSelf && !task.tried.has(worker.peer);
     });
     if (waiting !== undefined) return waiting;
     if (worker.isSelf && !this.#parts.selfWorks) return undefined;
@@ -155,9 +165,21 @@ export class Assignment {
   }
 }
 
-/** Whether nobody but this machine may do it now. */
-function onlySelf(task: TaskRun): boolean {
-  return !task.ended && (task.needsSelf || task.check !== "none");
+/** Whether nobody but this machine may do it now: it has the last word, or all others failed it. */
+function isForSelf(task: TaskRun, remote: readonly Worker[]): boolean {
+  if (task.needsSelf || task.check !== "none") return true;
+  return task.waits && remote.length > 0 && remote.every(({ peer }) => task.tried.has(peer));
+}
+
+/** Who says that the task can not be done: as long as that is not judged, it gets no more than its window of others. */
+function accusers({ failures, needsSelf }: TaskRun): PeerId[] {
+  if (!needsSelf) return [];
+  return failures.filter(({ code, isSelf }) => !isSelf && isTasksOwnFault(code)).map(({ peer }) => peer);
+}
+
+/** What failed on this machine is left to others while there are any. */
+function isGoodFor(task: TaskRun, { haveOthers }: OpenTasks): boolean {
+  return task.ownFailures === 0 || !haveOthers;
 }
 
 function loadOf({ loads }: OpenTasks, worker: Worker): number {

@@ -58,6 +58,11 @@ export class Inbox {
     });
   }
 
+  /** Whether anybody waits for this task of this provider. */
+  awaits(provider: PeerId, task: TaskId): boolean {
+    return this.#waiting.has(`${provider} ${task}`);
+  }
+
   /** Takes a state that a provider told; false when nobody waits for it. */
   take(provider: PeerId, state: TaskState): boolean {
     const all = this.#waiting.get(`${provider} ${state.task}`);

@@ -25,6 +25,7 @@ const REASON = 300;
 export class JobJournal {
   readonly #parts: JournalParts;
   #spentMsat = 0;
+  #closed = false;
 
   constructor(parts: JournalParts) {
     this.#parts = parts;
@@ -73,25 +74,35 @@ export class JobJournal {
     ) as never;
   }
 
+  /** Nothing is written any more: what this process still hears of the job counts for nothing. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.#parts.files.close();
+  }
+
+  #append(record: JournalRecord): Promise<void> {
+    return this.#closed ? Promise.resolve() : this.#parts.files.append(record);
+  }
+
   /** What came of an attempt. */
   note(task: TaskRun, provider: PeerId, outcome: string): Promise<void> {
     const kept = outcome.slice(0, REASON);
     task.attempts.push({ provider, outcome: kept });
-    return this.#parts.files.append({ type: "attempt", task: task.index, provider, outcome: kept });
+    return this.#append({ type: "attempt", task: task.index, provider, outcome: kept });
   }
 
   lost(task: TaskRun, reason: string): Promise<void> {
     task.state = "lost";
-    return this.#parts.files.append({ type: "lost", task: task.index, reason: reason.slice(0, REASON) });
+    return this.#append({ type: "lost", task: task.index, reason: reason.slice(0, REASON) });
   }
 
   cheat(provider: PeerId, reason: string): Promise<void> {
-    return this.#parts.files.append({ type: "cheat", provider, reason: reason.slice(0, REASON) });
+    return this.#append({ type: "cheat", provider, reason: reason.slice(0, REASON) });
   }
 
   /** A receipt is asked for now: a restart asks again, which is one receipt. */
   settling(record: Omit<JournalRecord & { type: "settling" }, "type">): Promise<void> {
-    return this.#parts.files.append({ type: "settling", ...record });
+    return this.#append({ type: "settling", ...record });
   }
 
   /** On disk first, then known. */
@@ -103,7 +114,7 @@ export class JobJournal {
   ): Promise<void> {
     const { index } = task;
     const { peer, name } = provider;
-    await this.#parts.files.append({ type: "verified", task: index, provider: peer, milliseconds, msat });
+    await this.#append({ type: "verified", task: index, provider: peer, milliseconds, msat });
     this.#spentMsat += msat;
     task.state = "verified";
     task.held = [];
@@ -112,6 +123,6 @@ export class JobJournal {
   }
 
   ended({ state, reason, time }: JobEnd): Promise<void> {
-    return this.#parts.files.append({ type: "ended", state, reason: (reason ?? "").slice(0, 1000), time });
+    return this.#append({ type: "ended", state, reason: (reason ?? "").slice(0, 1000), time });
   }
 }

@@ -53,6 +53,8 @@ const journalRecord = z.discriminatedUnion("type", [
     provider: peerIdText,
     deal: hexOf(32),
     proof: hexOf(32),
+    /** SHA-256 of the result as it lies on disk. */
+    outputHash: hexOf(32),
     milliseconds: integer(0),
     msat: integer(0),
   }),
@@ -110,8 +112,8 @@ export class JobStore {
     const folder = join(this.folder, id);
     const bytes = await readIfThere(this.#disk.files, join(folder, "job"));
     if (bytes === undefined) return undefined;
-    const files = await JobFolder.open(this.#disk, folder);
     const record = jobRecord.parse(decodeCbor(bytes, 2_000_000));
+    const files = await JobFolder.open(this.#disk, folder);
     return { record, journal: files.history, files };
   }
 }

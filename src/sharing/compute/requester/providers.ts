@@ -29,6 +29,8 @@ interface Standing {
   /** By the monotonic clock: not before. */
   notBefore: number;
   caught: boolean;
+  /** It gets nothing more of this job, whatever others give it. */
+  left: boolean;
 }
 
 export class Providers {
@@ -53,7 +55,8 @@ export class Providers {
       if (records.isShunned(view.account, clock.now())) continue;
       const standing = this.#standingOf(view.peer);
       const rests = standing.notBefore > clock.monotonic() || standing.away > MOST_AWAY;
-      if (standing.worker !== undefined || standing.preparing || standing.caught || rests) continue;
+      const isOut = standing.caught || standing.left;
+      if (standing.worker !== undefined || standing.preparing || isOut || rests) continue;
       standing.preparing = true;
       void this.#prepare(standing, new RemoteWorker(view, offer, this.#parts), limits);
     }
@@ -62,13 +65,23 @@ export class Providers {
   #standingOf(peer: PeerId): Standing {
     const known = this.#standings.get(peer);
     if (known !== undefined) return known;
-    const fresh = { worker: undefined, preparing: false, away: 0, notBefore: 0, caught: false };
+    const fresh = {
+      worker: undefined,
+      preparing: false,
+      away: 0,
+      notBefore: 0,
+      caught: false,
+      left: false,
+    };
     this.#standings.set(peer, fresh);
     return fresh;
   }
 
   async #prepare(standing: Standing, worker: RemoteWorker, limits: TaskLimits): Promise<void> {
-    const reason = await worker.prepare(limits);
+    const reason = await worker.prepare(limits).catch((error: Error) => {
+      this.#parts.log.error(`compute: terms with ${worker.peer}: ${error.stack ?? error.message}`);
+      return "internal";
+    });
     standing.preparing = false;
     if (reason === undefined) standing.worker = worker;
     else {
@@ -87,17 +100,41 @@ export class Providers {
     standing.notBefore = this.#parts.clock.monotonic() + BACK_OFF * standing.away;
   }
 
+  /** It brought a result: what went wrong before was a bad moment. */
+  cameThrough(peer: PeerId): void {
+    const standing = this.#standings.get(peer);
+    if (standing !== undefined) standing.away = 0;
+  }
+
   /** It was caught: it gets nothing more. */
   shun(peer: PeerId): void {
     this.#standingOf(peer).caught = true;
   }
 
+  isCaught(peer: PeerId): boolean {
+    return this.#standings.get(peer)?.caught === true;
+  }
+
+  /** It is of no use to this job. */
+  leave(peer: PeerId): void {
+    this.#standingOf(peer).left = true;
+  }
+
+  /** Whether one is there, or about to be, that is none of these. */
+  haveOther(tried: ReadonlySet<PeerId>): boolean {
+    return this.arePreparing || this.ready().some(({ peer }) => !tried.has(peer));
+  }
+
   /** Those who can be given something: proven ones first, the nearest of equals. */
   ready(): RemoteWorker[] {
-    const { mesh, records } = this.#parts;
-    const ready = [...this.#standings.values()].flatMap(({ worker, caught }) =>
-      worker === undefined || caught || mesh.view(worker.peer)?.connected !== true ? [] : [worker],
-    );
+    const { mesh, records, clock } = this.#parts;
+    const now = clock.now();
+    const ready = [...this.#standings.values()].flatMap(({ worker, caught, left }) => {
+      if (worker === undefined || caught || left) return [];
+      // Another machine of its account may have been caught.
+      if (records.isShunned(worker.account, now)) return [];
+      return mesh.view(worker.peer)?.connected === true ? [worker] : [];
+    });
     const passed = (worker: Worker): number => Math.min(DOUBLED_FIRST, records.of(worker.account).passed);
     const latency = (worker: Worker): number => mesh.view(worker.peer)?.latencyMs ?? 1000;
     return ready.sort((a, b) => passed(b) - passed(a) || latency(a) - latency(b));

@@ -88,10 +88,7 @@ export class RemoteWorker implements Worker {
       const { assign } = COMPUTE_PROTOCOL.methods;
       const call = { timeoutMs: ASSIGN_TIMEOUT, signal: both };
       const answer = await mesh.call(this.peer, COMPUTE_PROTOCOL, assign, { task: task.spec, order }, call);
-      if (!answer.ok) {
-        patience.abort();
-        return { status: "gone", reason: `${answer.refusal.code}: ${answer.refusal.text}` };
-      }
+      if (!answer.ok) return { status: "gone", reason: `${answer.refusal.code}: ${answer.refusal.text}` };
       if (answer.value.task !== id) return { status: "false", reason: "answers for another task" };
       inbox.take(this.peer, answer.value);
       const end = await ended;
@@ -110,6 +107,8 @@ export class RemoteWorker implements Worker {
       return await this.#check(attempt, end.commitment!, clock.monotonic() - began);
     } finally {
       stopClock();
+      // However it ended: nobody waits for it any more.
+      patience.abort();
     }
   }
 
@@ -131,7 +130,9 @@ export class RemoteWorker implements Worker {
     return { status: "right", output, proved, claim, milliseconds: Math.ceil(milliseconds) };
   }
 
+  /** Another job of ours may want the same task of it: to the provider they are one. */
   #cancel({ id }: Attempt): void {
+    if (this.#parts.inbox.awaits(this.peer, id)) return;
     const { cancel } = COMPUTE_PROTOCOL.methods;
     const options = { timeoutMs: CANCEL_TIMEOUT };
     void this.#parts.mesh.call(this.peer, COMPUTE_PROTOCOL, cancel, { tasks: [id] }, options);

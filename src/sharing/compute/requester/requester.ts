@@ -152,7 +152,7 @@ export class Requester {
     const contents = contentsOf(job.record);
     this.#pins.pin(contents);
     void job.ended.then(() => this.#pins.unpin(contents));
-    job.start().catch((error: Error) => this.#parts.log.error(`compute: job ${job.id}: ${error.stack}`));
+    job.start();
   }
 
   #caught(peer: PeerId): void {

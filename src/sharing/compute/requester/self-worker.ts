@@ -15,11 +15,12 @@ export interface SelfWorkerParts {
   readonly lanes: number;
 }
 
-/** How code is run: an urgent run goes before what waits; `reuse` is for kernels of our own. */
+/** How code is run: an urgent run goes before what waits; `reuse` is for kernels of our own; `fresh` is in a new process. */
 export interface Execution {
   readonly signal: AbortSignal;
   readonly urgent: boolean;
   readonly reuse: boolean;
+  readonly fresh?: boolean;
 }
 
 export class SelfWorker implements Worker {
@@ -39,23 +40,23 @@ export class SelfWorker implements Worker {
     this.window = Math.max(1, parts.lanes);
   }
 
-  async run({ task, signal, reuse, moved }: Attempt): Promise<AttemptResult> {
+  async run({ task, signal, reuse, fresh, moved }: Attempt): Promise<AttemptResult> {
     moved("running");
-    const outcome = await this.execute(task, task.spec.params, { signal, reuse, urgent: false });
+    const outcome = await this.execute(task, task.spec.params, { signal, reuse, fresh, urgent: false });
     if (outcome.ok) {
       const { output, milliseconds } = outcome.value;
       return { status: "right", output, proved: true, milliseconds };
     }
     const { code, text } = outcome.failure;
     if (code === "cancelled") return { status: "gone", reason: text };
-    return { status: "failed", code, reason: text };
+    return { status: "failed", code, reason: `${code}: ${text}` };
   }
 
   /** Runs the task's code with these parameters. */
   execute(
     { spec }: PlannedTask,
     params: Uint8Array,
-    { signal, reuse, urgent }: Execution,
+    { signal, reuse, urgent, fresh = false }: Execution,
   ): Promise<RunOutcome> {
     const content = ({ id, length }: ContentRef) => ({ id, bytes: () => this.#parts.store.read(id, length) });
     return this.#parts.runner.run(
@@ -69,6 +70,7 @@ export class SelfWorker implements Worker {
         limits: spec.limits,
         urgent,
         reuse,
+        fresh,
       },
       signal,
     );

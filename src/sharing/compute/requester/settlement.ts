@@ -29,19 +29,34 @@ export class Settlement {
     this.#parts = parts;
   }
 
-  /** Gets the receipt for a result; false where its provider gives none. */
-  async settle(task: TaskRun, { worker, claim, milliseconds }: Held): Promise<boolean> {
+  /**
+   * Gets the receipt for a result; false where its provider gives none.
+   * @param isChecked whether this very result passed a check, which counts for its provider's record.
+   */
+  async settle(
+    task: TaskRun,
+    { worker, claim, outputHash, milliseconds }: Held,
+    isChecked: boolean,
+  ): Promise<boolean> {
     const { journal, order, records } = this.#parts;
     const { deal } = claim;
     const { peer } = worker;
     const proof = toHex(receiptProof(claim.commitment.hash, order));
     const msat = priceOf(deal);
-    await journal.settling({ task: task.index, provider: peer, deal: deal.id, proof, milliseconds, msat });
+    await journal.settling({
+      task: task.index,
+      provider: peer,
+      deal: deal.id,
+      proof,
+      outputHash,
+      milliseconds,
+      msat,
+    });
     if (!(await this.receipt(deal, task, proof))) {
       await journal.note(task, peer, "left: gave no receipt");
       return false;
     }
-    await records.passed(worker.account);
+    if (isChecked) await records.passed(worker.account);
     await journal.note(task, peer, "verified");
     void this.verdict(peer, task, undefined);
     return true;

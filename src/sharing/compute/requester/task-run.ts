@@ -2,6 +2,7 @@
 import type { PeerId } from "#sharing/mesh/mesh.ts";
 import type { PlannedTask } from "../core/job-kind.ts";
 import { type TaskId, taskId } from "../core/task.ts";
+import type { Failure } from "./failure-verdict.ts";
 import type { TaskView } from "./job-view.ts";
 import type { Claim, Worker } from "./worker.ts";
 
@@ -37,7 +38,9 @@ export class TaskRun {
   check: "none" | "another" | "self" = "none";
   provider: { readonly peer: PeerId; readonly name: string } | undefined;
   milliseconds: number | undefined;
-  /** Failures that may lie in the task itself: then this machine decides. */
+  /** What machines say went wrong with it, this one among them: claims, see failure-verdict.ts. */
+  readonly failures: Failure[] = [];
+  /** Whether this machine alone may do it: it has the last word on those claims. */
   needsSelf = false;
 
   constructor(index: number, planned: PlannedTask) {
@@ -53,6 +56,21 @@ export class TaskRun {
 
   get ended(): boolean {
     return this.state === "verified" || this.state === "lost";
+  }
+
+  /** The file of its result before the job is done. No output of a module may bear the name: none begins with a dot. */
+  get outputName(): string {
+    return `.task-${this.index}`;
+  }
+
+  /** Ends whatever is under way. */
+  abort(): void {
+    for (const { controller } of this.running.values()) controller.abort();
+  }
+
+  /** Runs that failed on this machine. */
+  get ownFailures(): number {
+    return this.failures.filter(({ isSelf }) => isSelf).length;
   }
 
   view(): TaskView {

@@ -35,6 +35,8 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** Whether the kernel is our own: its instance may serve many runs. */
   readonly reuse: boolean;
+  /** A run failed here before: this one is to share nothing with it. */
+  readonly fresh: boolean;
   /** Runs or waits there, as its provider tells. */
   readonly moved: (state: "running" | "verifying") => void;
 }

@@ -1,7 +1,7 @@
 /** One instance of a kernel: writes its input frame, runs it, and reads what came out, trusting none of its numbers. */
 import { kernelFrameLength, writeKernelFrame, writeKernelParams } from "../../core/kernel-frame.ts";
 import type { TaskLimits } from "../../core/task.ts";
-import { failRun, type RunOutcome } from "../../core/task-runner.ts";
+import { failRun, MAX_LEAF, MAX_LEAVES, type RunOutcome } from "../../core/task-runner.ts";
 
 interface KernelExports {
   readonly memory: WebAssembly.Memory;
@@ -77,6 +77,9 @@ export class KernelInstance {
     if (trace.length > 0 && (leafLength === 0 || trace.length % leafLength !== 0)) {
       return failRun("bad-output", "its trace is no whole number of leaves");
     }
+    if (leafLength > MAX_LEAF) return failRun("bad-output", `leaves of more than ${MAX_LEAF} bytes`);
+    if (trace.length > leafLength * MAX_LEAVES)
+      return failRun("bad-output", `more than ${MAX_LEAVES} leaves`);
     return finished(output, trace, trace.length === 0 ? 0 : leafLength);
   }
 

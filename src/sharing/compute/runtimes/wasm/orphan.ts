@@ -1,4 +1,5 @@
 /** For a test: a parent that runs an endless module, prints its child's number, and waits to be killed. */
+import { readFileSync } from "node:fs";
 import { systemClock } from "#base/lib/clock.ts";
 import { endlessLoop } from "../../core/test-modules.ts";
 import { WasmPool } from "./wasm-pool.ts";
@@ -16,6 +17,18 @@ void pool.run(
   },
   new AbortController().signal,
 );
-// The module needs a moment to be in its loop; the number is told when it surely is.
-setTimeout(() => process.stdout.write(String(pool.processes[0])), 1500);
+
+/** Seconds of processor time that a process has used (Linux counts hundredths). */
+function processorTime(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]!.split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+// The module is surely in its loop when its process has used far more than a start takes.
+const look = setInterval(() => {
+  const [pid] = pool.processes;
+  if (pid === undefined || processorTime(pid) < 1.5) return;
+  clearInterval(look);
+  process.stdout.write(String(pid));
+}, 50);
 setInterval(() => {}, 1000);

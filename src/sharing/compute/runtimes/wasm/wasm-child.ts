@@ -5,7 +5,8 @@ import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "#base/lib/clock.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
-import { failRun, type RunOutcome, type RunTask } from "../../core/task-runner.ts";
+import { errorCode } from "#base/store/disk-error.ts";
+import { failRun, MAX_LEAF, MAX_LEAVES, type RunOutcome, type RunTask } from "../../core/task-runner.ts";
 import { type RunHeader, readyHeader, replyHeader } from "./child-messages.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frame.ts";
 
@@ -58,13 +59,26 @@ export class WasmChild {
   readonly #exited: Promise<void>;
   readonly #started = Promise.withResolvers<void>();
 
-  constructor(clock: Clock) {
+  /** Starts a process; undefined when the system gives none. */
+  static start(clock: Clock, program = process.execPath): WasmChild | undefined {
+    try {
+      const child = spawn(program, [...FLAGS, ENTRY], {
+        stdio: ["pipe", "pipe", "ignore", "pipe"],
+        env: {},
+        cwd: ROOT,
+      });
+      if (child.pid !== undefined) return new WasmChild(clock, child);
+      // Told again later, by an event that would end this process if nobody listened.
+      child.on("error", () => {});
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+    }
+    return undefined;
+  }
+
+  private constructor(clock: Clock, child: ChildProcess) {
     this.#clock = clock;
-    this.#process = spawn(process.execPath, [...FLAGS, ENTRY], {
-      stdio: ["pipe", "pipe", "ignore", "pipe"],
-      env: {},
-      cwd: ROOT,
-    });
+    this.#process = child;
     this.#exited = new Promise((resolve) => {
       const ended = (): void => {
         this.#gone = true;
@@ -235,6 +249,8 @@ export class WasmChild {
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.#stop(failRun("output-limit", error.message));
+      // Between two runs it has nothing to say at all.
+      void this.kill();
     }
   }
 
@@ -258,6 +274,9 @@ export class WasmChild {
     const { leafLength, milliseconds } = header;
     const fits = trace.length === 0 || (leafLength > 0 && trace.length % leafLength === 0);
     if (!fits) throw new DecodeError("a trace of no whole leaves");
+    if (leafLength > MAX_LEAF || trace.length > leafLength * MAX_LEAVES) {
+      throw new DecodeError("more leaves, or longer ones, than a trace may have");
+    }
     this.#end({ ok: true, value: { output, trace, leafLength, milliseconds } });
   }
 }

@@ -22,6 +22,7 @@ import {
   trapAtLoad,
 } from "../../core/test-modules.ts";
 import { readCommandOutput } from "../../core/wasm-job.ts";
+import { WasmChild } from "./wasm-child.ts";
 import { WasmPool } from "./wasm-pool.ts";
 
 const LIMITS: TaskLimits = { memoryBytes: 2 ** 24, outputBytes: 2 ** 20, traceBytes: 0, milliseconds: 5000 };
@@ -190,6 +191,35 @@ test("a run called off while its code is read leaves no false memory of what the
     assert.ok(outcome.ok, outcome.ok ? "" : outcome.failure.text);
     assert.deepEqual([...readCommandOutput(outcome.value.output)!.stdout], [1, 2, 3]);
   }
+});
+
+test("a run that is to be fresh gets a process of its own", async (t) => {
+  const pool = newPool(t);
+  const task = taskOf(echoKernel(16));
+  assert.ok((await pool.run(task, never)).ok);
+  assert.ok((await pool.run(task, never)).ok);
+  assert.equal(pool.processes.length, 1, "the same one serves its owner again");
+  assert.ok((await pool.run({ ...task, fresh: true }, never)).ok);
+  assert.equal(pool.processes.length, 2);
+});
+
+test("a trace of too many leaves, or of too long ones, is the task's own fault", async (t) => {
+  const pool = newPool(t);
+  const limits = { ...LIMITS, traceBytes: 2 ** 20 };
+  const pages = [0, 40];
+  const run = async (length: number, leaf: number): Promise<RunOutcome> =>
+    pool.run(taskOf(kernel({ memory: pages, trace: { at: 0, length, leaf } }), { limits }), never);
+  assert.ok((await run(2 ** 18, 1)).ok);
+  const many = failure(await run(2 ** 18 + 1, 1));
+  assert.deepEqual([many.code, many.text], ["bad-output", "more than 262144 leaves"]);
+  assert.ok((await run(2 ** 18, 2 ** 18)).ok);
+  assert.equal(failure(await run(2 ** 19, 2 ** 19)).code, "bad-output");
+});
+
+test("a system that gives no process ends the run, and not this process", async () => {
+  assert.equal(WasmChild.start(systemClock, "/no/such/program"), undefined);
+  // The error is told once more, on a later turn.
+  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
 });
 
 test("what waits for a lane can be cancelled, and the lane goes to the next", async (t) => {

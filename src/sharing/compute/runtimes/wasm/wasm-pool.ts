@@ -52,6 +52,7 @@ export class WasmPool implements TaskRunner {
     try {
       if (this.#closed || signal.aborted) return failRun("cancelled", "cancelled");
       const child = this.#take(task);
+      if (child === undefined) return failRun("crashed", "no process could be started");
       try {
         return await child.run(task, signal);
       } finally {
@@ -101,14 +102,15 @@ export class WasmPool implements TaskRunner {
     this.#waiting.shift()?.start();
   }
 
-  /** An idle child of the same owner, one with code and inputs before others; else a fresh one. */
-  #take(task: RunTask): WasmChild {
+  /** An idle child of the same owner, one with code and inputs before others; else a fresh one, if the system gives one. */
+  #take(task: RunTask): WasmChild | undefined {
     const idle = [...this.#children].filter((child) => child.usable && !this.#taken.has(child));
-    const own = idle.filter((child) => child.owner === task.owner);
+    const own = task.fresh === true ? [] : idle.filter((child) => child.owner === task.owner);
     const fresh = idle.find((child) => child.owner === undefined);
     const holder =
       own.find((one) => one.holds(task)) ?? own.find((one) => one.code === task.code.id) ?? own[0];
     const child = holder ?? fresh ?? this.#start();
+    if (child === undefined) return undefined;
     this.#idleTimers.get(child)?.();
     this.#idleTimers.delete(child);
     this.#taken.add(child);
@@ -145,9 +147,10 @@ export class WasmPool implements TaskRunner {
     void child.kill();
   }
 
-  #start(): WasmChild {
-    const child = new WasmChild(this.#clock);
-    this.#children.add(child);
+  /** Undefined where the system has no processes, memory or descriptors left: that is no end of this process. */
+  #start(): WasmChild | undefined {
+    const child = WasmChild.start(this.#clock);
+    if (child !== undefined) this.#children.add(child);
     return child;
   }
 
@@ -155,6 +158,6 @@ export class WasmPool implements TaskRunner {
     if (this.#closed) return;
     for (const child of this.#children) if (child.gone) this.#children.delete(child);
     let fresh = [...this.#children].filter((child) => child.usable && child.owner === undefined).length;
-    for (; fresh < this.#options.spares; fresh++) this.#start();
+    for (; fresh < this.#options.spares; fresh++) if (this.#start() === undefined) return;
   }
 }
