@@ -6,15 +6,10 @@ import { z } from "zod";
 import { systemClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
 import { encodeFrame, type Frame } from "./link/frame.ts";
-import {
-  Link,
-  LinkFailure,
-  type LinkLimits,
-  Refused,
-  type ServedMethods,
-  served,
-  servedStream,
-} from "./link.ts";
+import type { LinkLimits } from "./link/link-limits.ts";
+import { LinkFailure } from "./link/own-calls.ts";
+import { Refused, type ServedMethods, served, servedStream } from "./link/served-calls.ts";
+import { Link } from "./link.ts";
 
 const parts = { clock: systemClock, log: silentLogger };
 

@@ -17,7 +17,7 @@ import type { FriendLinks } from "./friend-links.ts";
 import type { LedgerOffer } from "./ledger-offer.ts";
 import { type ServedChain, serveChain } from "./link/chain-link.ts";
 import { serveRails } from "./link/rail-link.ts";
-import type { ServedMethods } from "./link.ts";
+import type { ServedMethods } from "./link/served-calls.ts";
 import { PaymentBudget } from "./payment-budget.ts";
 import type { SharingKeys } from "./sharing-keys.ts";
 import type { SharingStart } from "./sharing-start.ts";

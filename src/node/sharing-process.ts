@@ -4,7 +4,8 @@ import { systemClock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import type { SharingParts } from "./compose-sharing.ts";
 import { serveControl } from "./link/control-link.ts";
-import { Link, type ServedMethod, served } from "./link.ts";
+import { type ServedMethod, served } from "./link/served-calls.ts";
+import { Link } from "./link.ts";
 import { type SharingStart, type SharingStarted, sharingStart } from "./sharing-start.ts";
 
 /** The other side is the user's own node: what it refuses is a bug, and no reason to go. */

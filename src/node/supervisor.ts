@@ -5,7 +5,9 @@ import type { Logger } from "#base/lib/logger.ts";
 import type { SharingControl } from "#doors/api/sharing-control.ts";
 import { BoundedLog, onOneLine } from "./bounded-log.ts";
 import { linkedControl } from "./link/control-link.ts";
-import { Link, type LinkLimits, type ServedMethods } from "./link.ts";
+import type { LinkLimits } from "./link/link-limits.ts";
+import type { ServedMethods } from "./link/served-calls.ts";
+import { Link } from "./link.ts";
 import { type SharingStart, sharingStarted } from "./sharing-start.ts";
 import type { SharingChild } from "./spawn-sharing.ts";
 

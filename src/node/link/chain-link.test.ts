@@ -5,8 +5,9 @@ import { systemClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
 import { chainSourceSuite } from "#money/ports/chain-source-suite.ts";
 import { MemoryChain } from "#money/ports/memory-chain.ts";
-import { Link, LinkFailure } from "../link.ts";
+import { Link } from "../link.ts";
 import { LinkedChainSource, serveChain } from "./chain-link.ts";
+import { LinkFailure } from "./own-calls.ts";
 
 const parts = { clock: systemClock, log: silentLogger };
 

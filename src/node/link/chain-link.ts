@@ -5,7 +5,9 @@
 import { z } from "zod";
 import { Signal } from "#base/lib/events.ts";
 import type { BlockPlace, ChainChange, ChainSource, ChainTx } from "#money/ports/chain-source.ts";
-import { type Link, LinkFailure, Refused, type ServedMethods, served, servedStream } from "../link.ts";
+import type { Link } from "../link.ts";
+import { LinkFailure } from "./own-calls.ts";
+import { Refused, type ServedMethods, served, servedStream } from "./served-calls.ts";
 
 const PREFIX = "sharing/";
 /** Followers that the sharing process may have, and scripts of all of them. */

@@ -15,12 +15,13 @@ import { MemoryFileStore } from "#doors/s3/test-support/memory-file-store.ts";
 import { FreeRail } from "#sharing/deals/free-rail.ts";
 import type { PeerView } from "#sharing/mesh/mesh.ts";
 import { composeSharing } from "../compose-sharing.ts";
-import { Link, served } from "../link.ts";
+import { Link } from "../link.ts";
 import { EventFan } from "../sharing-control/event-fan.ts";
 import { type FilesControlParts, filesControl } from "../sharing-control/files-control.ts";
 import type { SharingStart } from "../sharing-start.ts";
 import { linkedControl, serveControl } from "./control-link.ts";
 import { serveRails } from "./rail-link.ts";
+import { served } from "./served-calls.ts";
 
 const parts = { clock: systemClock, log: silentLogger };
 const KNOWN = "12D3KooWGBfKEM4JfMPBkQT8iQm6rjAH6QkYVp6S9Z2jKmXn5N3b";

@@ -5,8 +5,10 @@
 
 import { z } from "zod";
 import type { SharingControl, SharingEvent } from "#doors/api/sharing-control.ts";
-import { type Link, LinkFailure, type ServedMethods, served, servedStream } from "../link.ts";
+import type { Link } from "../link.ts";
 import { CONTROL_METHODS, type ControlSpec, sharingEvent } from "./control-schemas.ts";
+import { LinkFailure } from "./own-calls.ts";
+import { type ServedMethods, served, servedStream } from "./served-calls.ts";
 
 type Method = Exclude<keyof SharingControl, "events">;
 type AnyMethod = (argument: unknown) => Promise<unknown>;

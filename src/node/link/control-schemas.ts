@@ -1,17 +1,18 @@
 /** The form of what `SharingControl` takes and gives, held to on both ends of the link. */
 import { z } from "zod";
-import type {
-  ControlResult,
-  FilesStatus,
-  HostStatus,
-  JobView,
-  ProviderStatus,
-  RenderRequest,
-  RunRequest,
-  SharingControl,
-  SharingEvent,
-  SharingStatus,
-  TaskView,
+import {
+  type ControlResult,
+  type FilesStatus,
+  type HostStatus,
+  type JobView,
+  PRESIGNED_PARAMETERS,
+  type ProviderStatus,
+  type RenderRequest,
+  type RunRequest,
+  type SharingControl,
+  type SharingEvent,
+  type SharingStatus,
+  type TaskView,
 } from "#doors/api/sharing-control.ts";
 import type { KeptReceipt, ReceiptQuery } from "#sharing/deals/deal.ts";
 import type { PeerView } from "#sharing/mesh/mesh.ts";
@@ -285,7 +286,10 @@ export const CONTROL_METHODS: Readonly<Record<Exclude<keyof SharingControl, "eve
   makeBucket: verdict(z.strictObject({ bucket: key }), nothing, LONG_PATIENCE),
   removeFile: verdict(ofObject, nothing, LONG_PATIENCE),
   presign: verdict(
-    z.strictObject({ method: z.enum(["GET", "PUT"]), bucket: key, key, seconds: count }),
+    z.strictObject({
+      ...{ method: z.enum(["GET", "PUT", "POST"]), bucket: key, key, seconds: count },
+      query: z.partialRecord(z.enum(PRESIGNED_PARAMETERS), key).exactOptional(),
+    }),
     z.strictObject({
       url: z
         .string()

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import type { RailName } from "#sharing/deals/deal.ts";
 import type { PaymentRail, RailOutcome, RailPeer } from "#sharing/deals/payment-rail.ts";
-import { type Link, type ServedMethods, served } from "../link.ts";
+import type { Link } from "../link.ts";
+import { type ServedMethods, served } from "./served-calls.ts";
 
 /** Millisatoshi: no more than all the bitcoin there can be. */
 const msat = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);

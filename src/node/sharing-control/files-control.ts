@@ -57,14 +57,14 @@ export function filesControl(parts: FilesControlParts): Pick<SharingControl, Fil
         await files.delete(bucket, key);
         return null;
       }),
-    async presign({ method, bucket, key, seconds }) {
+    async presign({ method, bucket, key, seconds, query = {} }) {
       if (seconds < 1 || seconds > MAX_SECONDS) {
         return { ok: false, reason: `a link is good for 1 to ${MAX_SECONDS} seconds` };
       }
-      const now = clock.now();
+      const door = { endpoint, region, credentials, now: clock.now() };
       return {
         ok: true,
-        value: { url: presign({ method, endpoint, region, credentials, bucket, key, seconds, now }) },
+        value: { url: presign({ method, bucket, key, seconds, query: Object.entries(query), ...door }) },
       };
     },
     async s3Keys() {

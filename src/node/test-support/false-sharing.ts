@@ -9,7 +9,8 @@ import { z } from "zod";
 import { systemClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
 import { encodeFrame } from "../link/frame.ts";
-import { Link, served } from "../link.ts";
+import { served } from "../link/served-calls.ts";
+import { Link } from "../link.ts";
 import { sharingStart } from "../sharing-start.ts";
 
 const mode = process.env["FREEHOLD_TEST_MODE"] ?? "honest";
