@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { sharingOf, unwrap } from "../api-error.ts";
 import type { ApiContext } from "../context.ts";
+import { PRESIGNED_PARAMETERS, type SharingControl } from "../sharing-control.ts";
 
 /** Entries of one page. */
 const MAX_PAGE = 1000;
@@ -215,7 +216,7 @@ function listingRoutes(app: FastifyInstance, context: ApiContext): void {
 }
 
 function accessRoutes(app: FastifyInstance, context: ApiContext): void {
-  app.post<{ Body: { method: "GET" | "PUT"; bucket: string; key: string; seconds: number } }>(
+  app.post<{ Body: Parameters<SharingControl["presign"]>[0] }>(
     "/files/presign",
     {
       schema: {
@@ -226,9 +227,17 @@ function accessRoutes(app: FastifyInstance, context: ApiContext): void {
           required: ["method", "bucket", "key"],
           additionalProperties: false,
           properties: {
-            method: { type: "string", enum: ["GET", "PUT"] },
+            method: { type: "string", enum: ["GET", "PUT", "POST"] },
             bucket: BUCKET,
-            key: KEY,
+            key: { ...KEY, minLength: 0, description: "empty for the bucket itself" },
+            query: {
+              type: "object",
+              additionalProperties: false,
+              description: "which part of an upload is meant, in S3's own names",
+              properties: Object.fromEntries(
+                PRESIGNED_PARAMETERS.map((name) => [name, { type: "string", maxLength: 1024 }]),
+              ),
+            },
             seconds: { type: "integer", minimum: 1, maximum: MAX_SECONDS, default: 3600 },
           },
         },
@@ -236,8 +245,7 @@ function accessRoutes(app: FastifyInstance, context: ApiContext): void {
       },
     },
     async ({ body }) => {
-      const { method, bucket, key, seconds } = body;
-      return unwrap(await sharingOf(context).presign({ method, bucket, key, seconds }));
+      return unwrap(await sharingOf(context).presign(body));
     },
   );
 
