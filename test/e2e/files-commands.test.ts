@@ -9,6 +9,7 @@ import { Command } from "commander";
 import { fastify } from "fastify";
 import { systemClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
+import { SeededRandom } from "#base/lib/random.ts";
 import type { ApiContext } from "#doors/api/context.ts";
 import { filesRoutes } from "#doors/api/routes/files.ts";
 import { hostRoutes } from "#doors/api/routes/host.ts";
@@ -92,12 +93,10 @@ function controlOver(files: MemoryFileStore, endpoint: string): SharingControl {
         await files.delete(bucket, key);
         return null;
       }),
-    presign: async (request) => ({
-      ok: true,
-      value: {
-        url: presign({ ...request, endpoint, credentials: KEYS, region: KEYS.region, now: Date.now() }),
-      },
-    }),
+    presign: async ({ query = {}, ...request }) => {
+      const door = { endpoint, credentials: KEYS, region: KEYS.region, now: Date.now() };
+      return { ok: true, value: { url: presign({ ...request, ...door, query: Object.entries(query) }) } };
+    },
     s3Keys: async () => ({ ok: true, value: { ...KEYS, endpoint } }),
   };
   return control as SharingControl;
@@ -183,6 +182,51 @@ test("a file goes up, is listed, shared, looked at, fetched and removed", async 
   assert.equal(await readFile(back, "utf8"), "a picture");
   await assert.rejects(run("files", "put", path, "Not_A_Bucket/x"), /bucket is not valid/);
 });
+
+test("a long file that was cut off goes on where it stood; one that changed begins anew", async (t) => {
+  const { folder, files, run } = await openWorld(t);
+  const path = join(folder, "long & wide.bin");
+  const bytes = new SeededRandom(3).fill(new Uint8Array(40 << 20));
+  await writeFile(path, bytes);
+  const sent: number[] = [];
+  const putPart = files.putPart.bind(files);
+  let allowed = 2;
+  files.putPart = async (upload, part, body, check) => {
+    if (allowed-- <= 0) throw new FileError("ServiceUnavailable", "too few hosts can be reached");
+    sent.push(part);
+    return await putPart(upload, part, body, check);
+  };
+  const put = () => run("files", "put", path, "long/");
+  await assert.rejects(put(), /too few hosts can be reached; run the same command again/);
+  assert.deepEqual(sent.splice(0).sort(), [1, 2]);
+  // An upload of another tool to the same key, cut in another way, is left alone.
+  const other = await files.startUpload("long", "long & wide.bin");
+  await putPart(other.id, 1, one(bytes.subarray(0, 6 << 20)));
+  allowed = 100;
+  const done = await put();
+  assert.deepEqual(sent.splice(0), [3]);
+  assert.equal(done.json["resumed"], 32 << 20);
+  assert.match(done.text, /32\.0 MiB of it were there from before/);
+  const back = join(folder, "back");
+  await run("files", "get", "long/long & wide.bin", back);
+  assert.deepEqual(await readFile(back), Buffer.from(bytes));
+  assert.equal((await files.uploads("long", { limit: 10 })).length, 1, "the other tool's");
+  // Cut off again; then one byte of what lies there changes on the disk.
+  allowed = 2;
+  await assert.rejects(put(), /too few hosts/);
+  bytes[100]! ^= 1;
+  await writeFile(path, bytes);
+  allowed = 100;
+  sent.splice(0);
+  assert.equal((await put()).json["resumed"], undefined);
+  assert.deepEqual(sent.splice(0).sort(), [1, 2, 3]);
+  await run("files", "get", "long/long & wide.bin", back);
+  assert.deepEqual(await readFile(back), Buffer.from(bytes));
+});
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
 
 test("a folder goes up and comes back as it was", async (t) => {
   const { folder, run } = await openWorld(t);

@@ -32,7 +32,13 @@ export function sharingControlSuite(name: string, open: () => Promise<ControlWor
     assert.match(status.peer, /^12D3KooW\w+$/);
     assert.match(status.account, /^[0-9a-f]{64}$/);
     assert.ok(status.startedAt > 0);
-    assert.deepEqual(Object.keys(status.host).sort(), ["keepDays", "limitBytes", "on", "shards", "usedBytes"]);
+    assert.deepEqual(Object.keys(status.host).sort(), [
+      "keepDays",
+      "limitBytes",
+      "on",
+      "shards",
+      "usedBytes",
+    ]);
     assert.deepEqual([status.provider.on, status.provider.running], [false, 0]);
     assert.deepEqual(await control.status(), status);
   });
@@ -99,6 +105,11 @@ export function sharingControlSuite(name: string, open: () => Promise<ControlWor
       assert.equal(url.origin, one.value.endpoint);
       assert.equal(url.searchParams.get("X-Amz-Expires"), "60");
       assert.equal((await control.presign({ method: "GET", bucket, key, seconds: 604_801 })).ok, false);
+      const query = { partNumber: "3", uploadId: "ab" };
+      const part = await control.presign({ method: "PUT", bucket, key, seconds: 60, query });
+      assert.ok(part.ok);
+      const { searchParams } = new URL(part.value.url);
+      assert.deepEqual([searchParams.get("partNumber"), searchParams.get("uploadId")], ["3", "ab"]);
     },
   );
 

@@ -152,6 +152,18 @@ export type SharingEvent =
     }
   | { readonly type: "provider"; readonly status: ProviderStatus };
 
+/** Parameters that a presigned URL may carry: those of uploads in parts. */
+export const PRESIGNED_PARAMETERS = [
+  "encoding-type",
+  "max-uploads",
+  "part-number-marker",
+  "partNumber",
+  "prefix",
+  "uploadId",
+  "uploads",
+] as const;
+export type PresignedParameter = (typeof PRESIGNED_PARAMETERS)[number];
+
 export interface SharingControl {
   status(): Promise<SharingStatus>;
   invite(request: {
@@ -202,12 +214,16 @@ export interface SharingControl {
   }): Promise<ControlResult<readonly SlabHealth[]>>;
   makeBucket(request: { readonly bucket: string }): Promise<ControlResult<null>>;
   removeFile(request: { readonly bucket: string; readonly key: string }): Promise<ControlResult<null>>;
-  /** A URL of the S3 door, good for one method and `seconds`. */
+  /**
+   * A URL of the S3 door, good for one method and `seconds`; for the bucket itself where the key is empty. `query` says
+   * which part of an upload is meant, in S3's own names.
+   */
   presign(request: {
-    readonly method: "GET" | "PUT";
+    readonly method: "GET" | "PUT" | "POST";
     readonly bucket: string;
     readonly key: string;
     readonly seconds: number;
+    readonly query?: Readonly<Partial<Record<PresignedParameter, string>>>;
   }): Promise<ControlResult<{ readonly url: string }>>;
   /** Credentials for S3 tools: made once, kept in the data directory. */
   s3Keys(): Promise<

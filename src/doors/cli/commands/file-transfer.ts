@@ -7,12 +7,19 @@ import { dirname } from "node:path";
 import { Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
-/** Most that one PUT may carry: 5 GiB. */
-export const MAX_PUT = 5 * 1024 ** 3;
+/** Longest list that is read: a thousand parts or uploads. */
+const MAX_ANSWER = 4 * 1024 * 1024;
 /** Longest error document that is read. */
 const MAX_ERROR = 64 * 1024;
 
 export type OnBytes = (count: number) => void;
+
+/** A stretch of a local file. */
+export interface FileRange {
+  readonly path: string;
+  readonly start: number;
+  readonly length: number;
+}
 
 /**
  * Sends a file; resolves when enough hosts have its shards.
@@ -25,23 +32,62 @@ export async function uploadFile(
   type: string,
   onBytes: OnBytes,
 ): Promise<void> {
+  await sendRange(url, { path, start: 0, length: size }, { "content-type": type }, onBytes);
+}
+
+/**
+ * Sends a stretch of a file; resolves when enough hosts have its shards.
+ * @returns its MD5, hex.
+ * @throws Error with the door's reason, or when what was stored is not what was read
+ */
+export async function sendRange(
+  url: string,
+  { path, start, length }: FileRange,
+  headers: Readonly<Record<string, string>>,
+  onBytes: OnBytes,
+): Promise<string> {
   const hash = createHash("md5");
-  const headers = { "content-length": size, "content-type": type };
-  const call = request(url, { method: "PUT", headers });
+  const call = request(url, { method: "PUT", headers: { ...headers, "content-length": length } });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     call.once("response", resolve).once("error", reject);
   });
   // The door may refuse before it has read everything: its answer counts more than the broken pipe.
-  const sent = pipeline(createReadStream(path, { end: Math.max(0, size - 1) }), watch(onBytes, hash), call);
+  const bytes = createReadStream(path, { start, end: start + Math.max(0, length - 1) });
+  const sent = pipeline(bytes, watch(onBytes, hash), call);
   sent.catch(() => undefined);
   const response = await answered;
   await refuseErrors(response);
   response.resume();
   await sent;
   const etag = (response.headers.etag ?? "").replaceAll('"', "");
-  if (/^[0-9a-f]{32}$/.test(etag) && etag !== hash.digest("hex")) {
+  const read = hash.digest("hex");
+  if (/^[0-9a-f]{32}$/.test(etag) && etag !== read) {
     throw new Error(`${path} changed while it was read, or on its way; it was stored as it arrived`);
   }
+  return read;
+}
+
+/** A short question to the door. @returns the document that it answers with. @throws Error with the door's reason */
+export async function askDoor(
+  url: string,
+  method: "GET" | "POST",
+  headers: Readonly<Record<string, string>> = {},
+  body = "",
+): Promise<string> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const length = Buffer.byteLength(body);
+    const call = request(url, { method, headers: { ...headers, "content-length": length } });
+    call.once("response", resolve).once("error", reject).end(body);
+  });
+  await refuseErrors(response);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Uint8Array>) {
+    length += chunk.length;
+    if (length > MAX_ANSWER) throw new Error("the S3 door answered without end");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 /**

@@ -13,8 +13,9 @@ import {
   parseFileAddress,
   parseFileName,
 } from "./file-address.ts";
-import { download, downloadFile, MAX_PUT, uploadFile } from "./file-transfer.ts";
+import { download, downloadFile, type OnBytes, uploadFile } from "./file-transfer.ts";
 import { filesBelow, type LocalFile, transferAll } from "./folder-transfer.ts";
+import { LONGEST_FILE, PARTS_FROM, uploadInParts } from "./part-upload.ts";
 
 /** One row a slab, one cell a shard. */
 type Health = Extract<Awaited<ReturnType<SharingControl["fileHealth"]>>, { readonly ok: true }>["value"];
@@ -41,25 +42,47 @@ function addPut(files: Command, context: CliContext): void {
       const { bucket, key } = parseFileAddress(target);
       const found = await filesBelow(path);
       const base = key === "" || key.endsWith("/") ? key + basename(join(process.cwd(), path)) : key;
-      const tooLarge = found.files.find(({ size }) => size > MAX_PUT);
-      if (tooLarge !== undefined) {
-        throw new Error(
-          `${tooLarge.path} is larger than 5 GiB: an S3 tool sends it in parts (see \`freehold files keys\`)`,
-        );
-      }
+      const tooLarge = found.files.find(({ size }) => size > LONGEST_FILE);
+      if (tooLarge !== undefined) throw new Error(`${tooLarge.path} is larger than 5 TiB`);
       await makeBucket(api, bucket);
       const keyOf = (file: LocalFile) => (file.name === "" ? base : `${base}/${file.name}`);
+      let resumed = 0;
       await transferAll(found.files, async (file, onBytes) => {
-        const url = await presign(api, "PUT", { bucket, key: keyOf(file) });
-        await uploadFile(url, file.path, file.size, typeOf(file.path), onBytes);
+        resumed += await putFile(api, { bucket, key: keyOf(file) }, file, onBytes);
       });
       const bytes = found.files.reduce((sum, { size }) => sum + size, 0);
-      const stored = { bucket, key: base, files: found.files.length, bytes, skipped: found.skipped };
+      const stored = {
+        ...{ bucket, key: base, files: found.files.length, bytes, skipped: found.skipped },
+        ...(resumed > 0 && { resumed }),
+      };
       const skipped = found.skipped.map((name) => `Not stored, as it is neither file nor folder: ${name}`);
       const what = found.files.length === 1 ? "1 file" : `${found.files.length} files`;
-      const done = `Stored ${what}, ${byteText(bytes)}, as ${bucket}/${base}.`;
+      const there = resumed > 0 ? ` ${byteText(resumed)} of it were there from before.` : "";
+      const done = `Stored ${what}, ${byteText(bytes)}, as ${bucket}/${base}.${there}`;
       context.print(options, stored, [...skipped, done].join("\n"));
     });
+}
+
+/** Sends one file, a long one in parts. @returns bytes that were there from an earlier run that was cut off. */
+async function putFile(
+  api: ApiClient,
+  address: FileAddress,
+  { path, size }: LocalFile,
+  onBytes: OnBytes,
+): Promise<number> {
+  const type = typeOf(path);
+  if (size <= PARTS_FROM) {
+    await uploadFile(await presign(api, "PUT", address), path, size, type, onBytes);
+    return 0;
+  }
+  const { bucket, key } = address;
+  const file = { path, size, key, type };
+  const sign = async (
+    method: "GET" | "PUT" | "POST",
+    query: Readonly<Record<string, string>>,
+    ofBucket?: true,
+  ) => await presign(api, method, { bucket, key: ofBucket === true ? "" : key }, TRANSFER_SECONDS, query);
+  return await uploadInParts(file, sign, onBytes);
 }
 
 function addGet(files: Command, context: CliContext): void {
@@ -310,11 +333,13 @@ async function makeBucket(api: ApiClient, bucket: string): Promise<void> {
 
 async function presign(
   api: ApiClient,
-  method: "GET" | "PUT",
+  method: "GET" | "PUT" | "POST",
   { bucket, key }: FileAddress,
   seconds = TRANSFER_SECONDS,
+  query?: Readonly<Record<string, string>>,
 ): Promise<string> {
-  return (await api.post<{ url: string }>("/files/presign", { method, bucket, key, seconds })).url;
+  const asked = { method, bucket, key, seconds, ...(query !== undefined && { query }) };
+  return (await api.post<{ url: string }>("/files/presign", asked)).url;
 }
 
 /** Types that a page or a player needs to know; anything else is bytes. */

@@ -13,7 +13,7 @@ import {
 } from "./signing.ts";
 
 export interface PresignRequest {
-  readonly method: "GET" | "PUT" | "HEAD" | "DELETE";
+  readonly method: "GET" | "PUT" | "POST" | "HEAD" | "DELETE";
   /** Where the door listens, `http://127.0.0.1:9000`: the signature covers the host. */
   readonly endpoint: string;
   readonly region: string;

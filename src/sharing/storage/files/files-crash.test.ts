@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FaultWorld } from "#base/store/fault-world.ts";
 import { sufferCrashes } from "./crash-story.ts";
+import { bodyOf, Circle, readAll } from "./test-circle.ts";
 
 test("nothing acknowledged is lost by power cuts and kills at random instants", async () => {
   let acknowledged = 0;
@@ -11,3 +13,56 @@ test("nothing acknowledged is lost by power cuts and kills at random instants", 
   }
   assert.equal(acknowledged > 30, true, `${acknowledged} writes were acknowledged`);
 });
+
+test("parts that were acknowledged outlive the machine's death, and the upload is completed after it", async () => {
+  for (const death of ["kill", "power cut"] as const) {
+    const circle = await Circle.start({ hosts: 6, policy: { slabBytes: 1 << 20 } });
+    const peer = { deviceSecret: new Uint8Array(32).fill(5) };
+    const world = new FaultWorld();
+    const owner = await circle.owner({ peer, disk: world });
+    await owner.files.createBucket("box");
+    const upload = await owner.files.startUpload("box", "long", { contentType: "video/mp4" });
+    const bytes = circle.random.fill(new Uint8Array(15 << 20));
+    const piece = (part: number) => bytes.subarray((part - 1) * (5 << 20), part * (5 << 20));
+    await owner.files.putPart(upload.id, 1, bodyOf(piece(1)));
+    await owner.files.putPart(upload.id, 2, bodyOf(piece(2)));
+    // The third is half on its way.
+    const dead = Promise.withResolvers<void>();
+    const third = owner.files.putPart(upload.id, 3, half(piece(3), dead.promise)).then(
+      () => true,
+      () => false,
+    );
+    for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+    circle.network.kill(owner.mesh.self);
+    const after = death === "kill" ? world.kill() : world.powerCut(circle.random);
+    await owner.files.stop().catch(() => {});
+    dead.resolve();
+    assert.equal(await third, false);
+    const { files } = await circle.owner({ peer, disk: after });
+    await files.upkeep();
+    assert.deepEqual(
+      (await files.uploads("box", { limit: 9 })).map(({ id, key }) => [id, key]),
+      [[upload.id, "long"]],
+    );
+    const parts = await files.parts(upload.id, { after: 0, limit: 9 });
+    assert.deepEqual(
+      parts.map(({ part, size }) => [part, size]),
+      [
+        [1, 5 << 20],
+        [2, 5 << 20],
+      ],
+    );
+    const last = await files.putPart(upload.id, 3, bodyOf(piece(3)));
+    const object = await files.completeUpload(upload.id, [...parts, last]);
+    assert.equal(object.contentType, "video/mp4");
+    assert.deepEqual(await readAll(files.read(object)), bytes);
+    await circle.stop();
+  }
+});
+
+/** Half of a body, and no more of it before its writer is dead. */
+async function* half(bytes: Uint8Array, dead: Promise<void>): AsyncGenerator<Uint8Array> {
+  yield* bodyOf(bytes.subarray(0, bytes.length / 2));
+  await dead;
+  throw new Error("the sender is gone");
+}
