@@ -1,18 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Wasi, WasiExit } from "./wasi.ts";
+import { Wasi } from "./wasi.ts";
 import { ERRNO } from "./wasi-errno.ts";
 import { QuotaError } from "./wasi-files.ts";
 import { WASI_NAMES } from "./wasi-names.ts";
+import { WasiExit } from "./wasi-process.ts";
 import { readCommandOutput, seedOf } from "./wasm-job.ts";
 
 /** Calls WASI as a module would, through a memory. */
 class Caller {
-  readonly memory = new WebAssembly.Memory({ initial: 2 });
+  readonly memory: WebAssembly.Memory;
   readonly wasi: Wasi;
   readonly #calls: Record<string, (...args: never[]) => number>;
 
-  constructor(options: { inputs?: string[]; args?: string[]; outputBytes?: number } = {}) {
+  constructor(options: { inputs?: string[]; args?: string[]; outputBytes?: number; pages?: number } = {}) {
+    this.memory = new WebAssembly.Memory({ initial: options.pages ?? 2 });
     const inputs = (options.inputs ?? []).map((text) => new TextEncoder().encode(text));
     this.wasi = new Wasi({
       args: options.args ?? [],
@@ -201,4 +203,43 @@ test("files are renamed, directories removed when empty", () => {
   assert.equal(module.call("path_unlink_file", 3, 4096, module.put(4096, "out/d/x")), 0);
   assert.equal(module.call("path_remove_directory", 3, 4096, module.put(4096, "out/d")), 0);
   assert.equal(module.call("path_remove_directory", 3, 4096, module.put(4096, "out")), ERRNO.rofs);
+});
+
+test("pointers beyond 2 GiB, which come as negative numbers, are pointers like others", () => {
+  const high = 2 ** 31 + 4096;
+  const module = new Caller({ inputs: ["from standard input"], args: ["x"], pages: 32_768 + 2 });
+  const view = new DataView(module.memory.buffer);
+  // As a module's i32 reaches us: signed.
+  const pointer = (at: number): number => at | 0;
+  view.setUint32(high, high + 64, true);
+  view.setUint32(high + 4, 4, true);
+  view.setUint32(high + 8, high + 128, true);
+  view.setUint32(high + 12, 100, true);
+  assert.equal(module.call("fd_read", 0, pointer(high), 2, pointer(high + 16)), 0);
+  assert.equal(module.u32(high + 16), 19);
+  assert.equal(module.text(high + 64, 4) + module.text(high + 128, 15), "from standard input");
+  view.setUint32(high + 12, 15, true);
+  assert.equal(module.call("fd_write", 1, pointer(high), 2, pointer(high + 16)), 0);
+  assert.equal(module.output().stdout, "from standard input");
+  assert.equal(module.call("args_get", pointer(high), pointer(high + 64)), 0);
+  assert.deepEqual(
+    [module.u32(high + 4), module.text(high + 64, 9)],
+    [pointer(high + 71) >>> 0, "module\0x\0"],
+  );
+  assert.equal(module.call("fd_fdstat_get", 0, pointer(high)), 0);
+  assert.equal(view.getUint8(high), 2);
+  assert.equal(module.call("poll_oneoff", pointer(high), pointer(high + 256), 1, pointer(high + 512)), 0);
+  assert.equal(module.u32(high + 512), 1);
+  const end = 65_536 * (32_768 + 2);
+  assert.equal(module.call("fd_write", 1, pointer(end - 4), 1, 16), ERRNO.fault);
+});
+
+test("what begins at the end of the address space does not go on at its beginning", () => {
+  const module = new Caller({ args: ["x"] });
+  new Uint8Array(module.memory.buffer).fill(7);
+  assert.equal(module.call("args_get", 64, -3), ERRNO.fault);
+  assert.equal(module.call("poll_oneoff", -48, 0, 2, 512), ERRNO.fault);
+  assert.equal(module.call("fd_fdstat_get", 0, -8), ERRNO.fault);
+  const untouched = new Uint8Array(module.memory.buffer).subarray(0, 64);
+  assert.ok(untouched.every((byte) => byte === 7));
 });

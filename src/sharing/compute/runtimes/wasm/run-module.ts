@@ -3,8 +3,9 @@ import { DecodeError } from "#base/lib/decode-error.ts";
 import { decodeCbor } from "#sharing/mesh/cbor.ts";
 import type { TaskLimits } from "../../core/task.ts";
 import { failRun, type RunOutcome } from "../../core/task-runner.ts";
-import { Wasi, WasiExit } from "../../core/wasi.ts";
+import { Wasi } from "../../core/wasi.ts";
 import { QuotaError } from "../../core/wasi-files.ts";
+import { WasiExit } from "../../core/wasi-process.ts";
 import { checkModule, type ModuleAbi, WASI_MODULE } from "../../core/wasm-module.ts";
 import { KernelInstance } from "./kernel-instance.ts";
 
