@@ -1,4 +1,5 @@
 /** How surely checks by pairs catch what they are to catch: real tiles, real checks, cheats by seed. */
+import { equalBytes } from "#base/lib/bytes.ts";
 import { type Random, SeededRandom } from "#base/lib/random.ts";
 import type { PlannedTask } from "#sharing/compute/core/job-kind.ts";
 import { RenderKind, type RenderSettings } from "#sharing/compute/core/render/render-kind.ts";
@@ -6,7 +7,7 @@ import type { RunResult } from "#sharing/compute/core/task-runner.ts";
 import { DirectRunner, MapContents, TRACER } from "#sharing/compute/test-world.ts";
 
 import { skippingKernel } from "../../demo/tampering.ts";
-import { smallGlb } from "./render-scenes.ts";
+import { PLAIN_SKY, smallGlb } from "./render-scenes.ts";
 
 /** A tile as an honest provider renders it, as it is under another seed, and with 1 of 32 samples left out. */
 export interface Tile {
@@ -16,8 +17,16 @@ export interface Tile {
   readonly skipped: RunResult;
 }
 
-/** Bytes of a batch's sums. */
-const BATCH = 12;
+/** One provider that skips samples, up to where it is caught. */
+export interface SkippingRun {
+  /** The tile that gave it away, tiles of plain sky not counted: 1 is the first. */
+  readonly caughtAt: number;
+  /** Tiles of plain sky that it handed in before, all accepted. */
+  readonly plainPassed: number;
+}
+
+/** Tiles beside plain sky after which a provider is let go. */
+const MOST_TILES = 20;
 /** Where a tile's params hold the low word of the seed. */
 const SEED_AT = 48;
 
@@ -32,10 +41,10 @@ export class TileChecks {
     this.#settings = settings;
   }
 
-  /** Renders every `step`-th tile of a small scene. */
+  /** Renders every `step`-th tile of a small scene, whose upper part is plain sky. */
   static async of(settings: RenderSettings, step: number): Promise<TileChecks> {
     const checks = new TileChecks(settings);
-    const bytes = await smallGlb();
+    const bytes = await smallGlb(PLAIN_SKY);
     const scene = {
       name: "scene.glb",
       length: bytes.length,
@@ -93,35 +102,28 @@ export class TileChecks {
     return caught;
   }
 
-  /** Tiles that are not the same under every seed. */
-  get notPlainSky(): readonly Tile[] {
-    return this.tiles.filter(({ honest, other }) => {
-      let differing = 0;
-      for (let at = 0; at < honest.trace.length; at += BATCH) {
-        const here = honest.trace.subarray(at, at + BATCH);
-        if (!here.every((byte, i) => byte === other.trace[at + i])) differing++;
-      }
-      return differing > 0;
-    });
+  /** Tiles that are the same under every seed: whoever leaves samples out of these has left out nothing. */
+  get plainSky(): readonly Tile[] {
+    return this.tiles.filter(isPlainSky);
   }
 
-  /**
-   * Providers that leave out one sample in 32 everywhere and hand in tile after tile: at which one each is caught,
-   * tiles of plain sky not counted.
-   */
-  async skipping(runs: number): Promise<number[]> {
-    const tiles = this.notPlainSky;
-    const caughtAt: number[] = [];
+  /** Providers that leave out one sample in 32 everywhere and hand in tile after tile, plain sky among them. */
+  async skipping(runs: number): Promise<SkippingRun[]> {
+    const plain = new Set(this.plainSky);
+    const done: SkippingRun[] = [];
     for (let run = 0; run < runs; run++) {
       const random = new SeededRandom(7_000_000 + run);
-      let count = 0;
-      for (let isCaught = false; !isCaught && count < 20; count++) {
-        const at = random.below(tiles.length);
-        isCaught = await this.isCaught(tiles[at]!, tiles[at]!.skipped, random);
+      let [plainPassed, caughtAt, isCaught] = [0, 0, false];
+      while (!isCaught && caughtAt < MOST_TILES) {
+        const tile = this.tiles[random.below(this.tiles.length)]!;
+        isCaught = await this.isCaught(tile, tile.skipped, random);
+        if (!plain.has(tile)) caughtAt++;
+        else if (isCaught) throw new Error("plain sky was refused: then it is not plain");
+        else plainPassed++;
       }
-      caughtAt.push(count);
+      done.push({ caughtAt, plainPassed });
     }
-    return caughtAt;
+    return done;
   }
 
   /** Of `runs` honest tiles, how many are refused. */
@@ -133,6 +135,10 @@ export class TileChecks {
     }
     return refused;
   }
+}
+
+function isPlainSky({ honest, other }: Tile): boolean {
+  return equalBytes(honest.trace, other.trace);
 }
 
 /** How often a check of 64 pairs catches a share of false ones. */

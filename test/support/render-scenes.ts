@@ -208,8 +208,13 @@ export function hallModel(): SceneModel {
 
 export const HALL_CAMERA = lookAt([0, 4.5, 10], [0, 1.2, 0], 0.8);
 
+/** One radiance all around: where a picture shows nothing else, every sample is the same under every seed. */
+export const PLAIN_SKY = { zenith: [0.5, 0.5, 0.5] };
+
 /** A `.glb` with a textured square, a ball placed twice, a camera and a sky. */
-export async function smallGlb(): Promise<Uint8Array> {
+export async function smallGlb(
+  sky: object = { zenith: [0.4, 0.5, 0.9], horizon: [1, 1, 1] },
+): Promise<Uint8Array> {
   const document = new Document();
   const buffer = document.createBuffer();
   const scene = document.createScene();
@@ -240,7 +245,7 @@ export async function smallGlb(): Promise<Uint8Array> {
   }
   const camera = document.createCamera("eye").setYFov(0.8).setExtras({ lensRadius: 0.01, focusDistance: 5 });
   scene.addChild(document.createNode("eye").setCamera(camera).setTranslation([0, 1, 6]));
-  scene.setExtras({ exposure: 0.5, sky: { zenith: [0.4, 0.5, 0.9], horizon: [1, 1, 1] } });
+  scene.setExtras({ exposure: 0.5, sky });
   return new WebIO().writeBinary(document);
 }
 
