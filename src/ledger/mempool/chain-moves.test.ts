@@ -5,6 +5,7 @@ import { SeededRandom } from "#base/lib/random.ts";
 import { regtest } from "#protocol/bitcoin/networks.ts";
 import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
 import { hashTxs, txidAt } from "#protocol/bitcoin/txid.ts";
+import { FeeEstimator } from "./fee-estimator.ts";
 import { type Coin, coinOf, createFixture, type Fixture, keyLock, spend } from "./fixture.ts";
 import { ReorgUpdate } from "./reorg-update.ts";
 
@@ -46,6 +47,62 @@ test("a block takes out what it holds and what conflicts with it, and leaves the
   assert.ok(mempool.has(txidOf(child)) && mempool.has(txidOf(other)));
   assert.deepEqual(mempool.parents(mempool.get(txidOf(child))!), []);
   assert.deepEqual(mempool.prioritised(), [], "nothing keeps a priority that was mined or lost");
+});
+
+test("each block that joins the chain is told, with what it held of the mempool", async () => {
+  const fixture = createFixture();
+  const { chain, mempool, acceptor } = fixture;
+  const [one, two, lost] = [1, 2, 3].map((i) => spend([chain.coinbase(i)], 1000)) as [
+    TxTable,
+    TxTable,
+    TxTable,
+  ];
+  const stranger = spend([chain.coinbase(4)], 1000);
+  const told: [number, string[]][] = [];
+  mempool.connected.on(({ height, mined }) => {
+    for (const { txid } of mined) assert.equal(mempool.has(txid), false);
+    told.push([height, mined.map(({ txid }) => toHexReversed(txid))]);
+  });
+  const idOf = (table: TxTable) => toHexReversed(txidOf(table));
+  const { height } = chain.tip;
+  await acceptor.chainMoved(chain.extend([]));
+  await accepted(fixture, one, two, lost);
+  await acceptor.chainMoved(chain.extend([two, stranger, one]));
+  await acceptor.chainMoved(chain.extend([]));
+  assert.deepEqual(told.splice(0), [
+    [height + 1, []],
+    [height + 2, [idOf(two), idOf(one)]],
+    [height + 3, []],
+  ]);
+});
+
+test("fees are learnt from what comes at the tip, and not from what a reorganisation brings back", async () => {
+  const fixture = createFixture();
+  const { chain, mempool, acceptor } = fixture;
+  const estimator = new FeeEstimator();
+  mempool.added.on(({ entry }) => estimator.added(entry, entry.sequence !== 0));
+  mempool.removed.on(({ entry, reason }) => {
+    if (reason !== "block") estimator.removed(entry.txid);
+  });
+  mempool.connected.on(({ height, mined }) => estimator.blockConnected(height, mined));
+  await acceptor.chainMoved(chain.extend([]));
+  const mined = spend([chain.coinbase(1)], 1000);
+  const loser = spend([chain.coinbase(2)], 1000);
+  const winner = spend([chain.coinbase(2)], 9000);
+  await accepted(fixture, mined, loser);
+  assert.equal(estimator.size, 2);
+  await accepted(fixture, winner);
+  assert.equal(estimator.size, 2, "one was replaced");
+  await acceptor.chainMoved(chain.extend([mined, winner]));
+  assert.equal(estimator.size, 0);
+  const { pass } = estimator.raw("short", 1, 0.5)!;
+  const before = pass;
+  const move = chain.reorganise(1, [[], []]);
+  await acceptor.chainMoved(move);
+  assert.ok(mempool.has(txidOf(mined)) && mempool.has(txidOf(winner)), "they came back");
+  assert.equal(estimator.size, 0, "and are not followed");
+  await acceptor.chainMoved(chain.extend([mined, winner]));
+  assert.ok(estimator.raw("short", 1, 0.5)!.pass.totalConfirmed <= before.totalConfirmed);
 });
 
 test("a reorganisation brings transactions back below their children", async () => {

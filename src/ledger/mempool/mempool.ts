@@ -57,6 +57,13 @@ export interface RemovedEvent extends AddedEvent {
   readonly reason: RemovalReason;
 }
 
+/** A block joined the chain. */
+export interface BlockEvent {
+  readonly height: number;
+  /** What it held of the mempool, which has left by now. */
+  readonly mined: readonly MempoolEntry[];
+}
+
 export interface PrioritisedInfo {
   readonly txid: Txid;
   readonly feeDelta: number;
@@ -80,6 +87,8 @@ export class Mempool {
   readonly added = new Signal<AddedEvent>();
   /** After a transaction left, under the chain-state lock, for `block` too. */
   readonly removed = new Signal<RemovedEvent>();
+  /** After each block that was connected, and the removals for it, under the chain-state lock. */
+  readonly connected = new Signal<BlockEvent>();
   /** Whether mempool.dat has been read, or is not to be: getmempoolinfo.loaded. */
   loaded = false;
   readonly #dependencies: MempoolDependencies;
@@ -396,6 +405,11 @@ export class Mempool {
 
   blockConnected(): void {
     this.#rollingFee.blockConnected(this.#dependencies.now());
+  }
+
+  /** Tells of a block, once its transactions are out. */
+  announceBlock(event: BlockEvent): void {
+    this.#events.push(() => this.connected.emit(event));
   }
 
   /** Takes out what came in before a time, with what depends on it. @returns how many. */

@@ -27,8 +27,14 @@ interface Disconnected {
   readonly workspace: Workspace | undefined;
 }
 
-/** What a connected block does to the mempool: a transaction was mined, or another is in conflict with one. */
-type BlockEffect = { readonly mined: Txid } | { readonly conflict: MempoolEntry };
+/**
+ * What connected blocks do to the mempool: a transaction was mined, or another is in conflict with one, up to where a
+ * block ends.
+ */
+type BlockEffect =
+  | { readonly mined: Txid }
+  | { readonly conflict: MempoolEntry }
+  | { readonly endOf: number };
 
 /**
  * What one move of the tip does to the mempool. {@link prepare} reads and checks all that takes time and changes
@@ -64,7 +70,7 @@ export class ReorgUpdate {
   /** @param accept takes a transaction in without limits; its entry when it was taken. */
   apply(accept: (workspace: Workspace) => MempoolEntry | undefined): void {
     for (const tx of this.#dropped) this.#removeRecursive(tx, "reorg");
-    for (const effect of this.#effects) this.#applyEffect(effect);
+    this.#applyEffects();
     const { connected, disconnected } = this.#move;
     for (let i = 0; i < connected.length + disconnected.length; i++) this.#mempool.tipMoved();
     if (connected.length > 0) this.#mempool.blockConnected();
@@ -106,7 +112,14 @@ export class ReorgUpdate {
 
   async #collectEffects(moved: MovedBlock): Promise<void> {
     const mempool = this.#mempool;
-    if (mempool.size === 0 && mempool.deltaCount === 0 && this.#disconnected.size === 0) return;
+    if (mempool.size > 0 || mempool.deltaCount > 0 || this.#disconnected.size > 0) {
+      await this.#collectTransactions(moved);
+    }
+    this.#effects.push({ endOf: moved.node.height });
+  }
+
+  async #collectTransactions(moved: MovedBlock): Promise<void> {
+    const mempool = this.#mempool;
     const { block, hashes } = await moved.load();
     const { txs } = block;
     for (let tx = 0; tx < txs.txCount; tx++) {
@@ -122,15 +135,27 @@ export class ReorgUpdate {
     }
   }
 
-  #applyEffect(effect: BlockEffect): void {
-    if ("mined" in effect) {
-      const entry = this.#mempool.get(effect.mined);
-      if (entry !== undefined) this.#mempool.remove([entry.slot], "block");
-      this.#mempool.clearPrioritisation(effect.mined);
-      return;
+  #applyEffects(): void {
+    let mined: MempoolEntry[] = [];
+    for (const effect of this.#effects) {
+      if ("mined" in effect) {
+        const entry = this.#mempool.get(effect.mined);
+        if (entry !== undefined) {
+          mined.push(entry);
+          this.#mempool.remove([entry.slot], "block");
+        }
+        this.#mempool.clearPrioritisation(effect.mined);
+      } else if ("conflict" in effect) {
+        this.#removeConflict(effect.conflict);
+      } else {
+        this.#mempool.announceBlock({ height: effect.endOf, mined });
+        mined = [];
+      }
     }
+  }
+
+  #removeConflict({ txid, slot }: MempoolEntry): void {
     // Mined transactions spend what they spend, too, but have left by now.
-    const { txid, slot } = effect.conflict;
     if (this.#mempool.get(txid)?.slot !== slot) return;
     this.#mempool.clearPrioritisation(txid);
     this.#mempool.remove(this.#mempool.descendantSlots([slot]), "conflict");
