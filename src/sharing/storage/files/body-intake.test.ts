@@ -7,7 +7,10 @@ const MIB = 1 << 20;
 
 /** Whether a body may read on now; what waits is left to wait. */
 async function isFree(share: IntakeShare): Promise<boolean | undefined> {
-  return Promise.race([share.room(), new Promise<undefined>((resolve) => setImmediate(resolve))]);
+  return Promise.race([
+    share.room(),
+    new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined))),
+  ]);
 }
 
 test("bodies share a bound; the eldest and small ones go on, others wait until something is stored", async () => {

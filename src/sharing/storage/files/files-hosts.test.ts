@@ -1,6 +1,7 @@
 /** Files while hosts die, come back, lie and lose. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ManualClock } from "#base/lib/clock.ts";
 import type { PeerId } from "#sharing/mesh/mesh.ts";
 import { accept } from "#sharing/mesh/protocol.ts";
 import { FileError, type ObjectInfo, type SlabHealth } from "../file-store.ts";
@@ -245,5 +246,35 @@ test("who has filled what hosts give an account is told so, and what to do", asy
     );
     return true;
   });
+  await circle.stop();
+});
+
+test("an epoch that outlasts its time is not joined by further ones", async () => {
+  const clock = new ManualClock(1_700_000_000_000);
+  const circle = await Circle.start({ hosts: 3, clock, policy: { epochSeconds: 10 } });
+  const { mesh, files } = await circle.owner();
+  await putBytes(files, circle.random.fill(new Uint8Array(100_000)));
+  // Every audit waits for as long as this says.
+  const held = Promise.withResolvers<void>();
+  let audits = 0;
+  const call = mesh.call.bind(mesh) as typeof mesh.call;
+  mesh.call = async (peer, protocol, method, request, options) => {
+    if ((request as { challenge?: unknown }).challenge !== undefined) {
+      audits++;
+      await held.promise;
+    }
+    return call(peer, protocol, method, request, options);
+  };
+  for (let i = 0; i < 50; i++) {
+    clock.advance(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(audits > 0 && audits <= 3, `${audits} audits of three hosts wait`);
+  held.resolve();
+  for (let i = 0; i < 50 && audits <= 3; i++) {
+    clock.advance(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(audits > 3, "the next epoch has begun");
   await circle.stop();
 });

@@ -9,8 +9,8 @@ import { Signal } from "#base/lib/events.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import type { Random } from "#base/lib/random.ts";
 import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
-import { SlabGeometry } from "../codec/scheme.ts";
 import type { SlabHealth } from "../file-store.ts";
+import { auditEpoch } from "./audit-epoch.ts";
 import { repairThreshold } from "./choose-scheme.ts";
 import type { HostState } from "./host-book.ts";
 import { type HostChanges, HostPresence } from "./host-presence.ts";
@@ -64,14 +64,6 @@ export interface WatchReport {
   readonly unreadable: number;
 }
 
-/** What is watched at one host. */
-interface HostShards {
-  bytes: number;
-  count: number;
-  /** A shard of the host, each equally likely. */
-  sample: { slab: SlabRecord; index: number } | undefined;
-}
-
 const REPAIRS_AT_ONCE = 2;
 /** Slabs that are told one by one when a host's standing changes; a reader's stream holds no thousands. */
 const SLABS_TOLD = 64;
@@ -92,6 +84,7 @@ export class SlabWatch {
   #cancelSoon: (() => void) | undefined;
   #running: Promise<WatchReport> | undefined;
   #again = false;
+  #inEpoch = false;
   readonly #guarded = new Set<Promise<void>>();
   #stopped = false;
   #off: (() => void) | undefined;
@@ -189,7 +182,15 @@ export class SlabWatch {
 
   #scheduleEpoch(): void {
     this.#cancelEpoch = this.#d.clock.after(1000 * this.#policy.epochSeconds, () => {
-      this.#guard(this.epoch());
+      // One that takes longer than an epoch, with much to repair, is not joined by a second.
+      if (!this.#inEpoch) {
+        this.#inEpoch = true;
+        this.#guard(
+          this.epoch().finally(() => {
+            this.#inEpoch = false;
+          }),
+        );
+      }
       this.#scheduleEpoch();
     });
   }
@@ -248,57 +249,15 @@ export class SlabWatch {
 
   /** One epoch: every host is asked for its trouble and losses and audited; then what needs it is repaired. */
   async epoch(): Promise<WatchReport> {
-    const { renter } = this.#d;
+    const { renter, book, random, log } = this.#d;
     renter.hosts.observe();
-    const { byHost, byRoot } = await this.#survey();
-    await Promise.all([...byHost].map(([host, shards]) => this.#examine(host, shards, byRoot)));
+    await auditEpoch({
+      ...{ renter, book, random, log },
+      isLost: (id, index) => this.#lost.get(id)?.has(index) === true,
+      lost: (id, index) => this.lost(id, index),
+    });
     await renter.clearPending();
     return await this.repairAll();
-  }
-
-  /** One pass over all slabs: what each host holds, and one shard of it drawn by chance. */
-  async #survey(): Promise<{
-    byHost: Map<PeerId, HostShards>;
-    byRoot: Map<string, { id: SlabId; index: number }>;
-  }> {
-    const byHost = new Map<PeerId, HostShards>();
-    const byRoot = new Map<string, { id: SlabId; index: number }>();
-    for await (const slab of this.#d.book.slabs()) {
-      const { shardLength } = new SlabGeometry(slab.scheme, slab.length);
-      for (const [index, { host, root }] of slab.shards.entries()) {
-        if (host === "") continue;
-        byRoot.set(`${host} ${toHex(root)}`, { id: slab.id, index });
-        const shards = byHost.get(host) ?? { bytes: 0, count: 0, sample: undefined };
-        shards.bytes += shardLength;
-        shards.count++;
-        if (this.#d.random.below(shards.count) === 0) shards.sample = { slab, index };
-        byHost.set(host, shards);
-      }
-    }
-    return { byHost, byRoot };
-  }
-
-  async #examine(
-    host: PeerId,
-    shards: HostShards,
-    byRoot: ReadonlyMap<string, { id: SlabId; index: number }>,
-  ): Promise<void> {
-    const { renter } = this.#d;
-    if (renter.hosts.state(host) !== "ready") return;
-    if (!(await renter.client.checkTrouble(host))) return;
-    for (const { root } of (await renter.client.lost(host)) ?? []) {
-      const shard = byRoot.get(`${host} ${toHex(root)}`);
-      if (shard !== undefined) this.lost(shard.id, shard.index);
-    }
-    if (shards.sample === undefined) return;
-    const { slab, index } = shards.sample;
-    if (this.#lost.get(slab.id)?.has(index) === true) return;
-    const { root } = slab.shards[index]!;
-    const { shardLength } = new SlabGeometry(slab.scheme, slab.length);
-    const audit = await renter.client.audit(host, { root, length: shardLength });
-    if (audit.verdict === "passed") renter.settlements.audited(host, root, shards.bytes, audit.evidence);
-    else if (audit.verdict === "lost") this.lost(slab.id, index);
-    else if (audit.verdict === "cheat") this.#d.log.warn(`storage: host ${host} answered an audit wrong`);
   }
 
   /** Repairs whatever needs it. One pass at a time: who asks meanwhile gets a further one after it. */
