@@ -248,13 +248,14 @@ test("strangers without terms are refused, and the funnel says why", async (t) =
   assert.deepEqual([funnel["refused: no-terms"], funnel["refused: limit"]], [1, 1]);
 });
 
-/** Right, but long after anybody waits for it. */
+/** Right, but only when it is told that nobody waits for it any more. */
 class LateRunner implements TaskRunner {
   readonly #honest = new DirectRunner();
+  readonly nobodyWaits = Promise.withResolvers<void>();
   answered = 0;
 
   async run(task: RunTask): Promise<RunOutcome> {
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await this.nobodyWaits.promise;
     this.answered++;
     return this.#honest.run(task, new AbortController().signal);
   }
@@ -270,6 +271,8 @@ test("a result after the deadline changes nothing and gets no receipt", async (t
   assert.ok(taken.ok);
   const job = (await alice.requester.ended(taken.value.id))!;
   assert.deepEqual([job.state, job.reason], ["failed", "its deadline passed"]);
+  assert.equal(bob.provider.status().running, 1);
+  runner.nobodyWaits.resolve();
   while (bob.provider.status().running > 0) await bob.provider.changed.next();
   assert.equal(runner.answered, 1);
   assert.equal(alice.requester.jobs()[0]!.tasks[0]!.state, "waiting");

@@ -106,6 +106,11 @@ export class WasmChild {
     return this.#gone;
   }
 
+  /** When it can take a task, or is gone. */
+  get ready(): Promise<void> {
+    return Promise.race([this.#started.promise, this.#exited]);
+  }
+
   get busy(): boolean {
     return this.#running !== undefined;
   }

@@ -42,6 +42,11 @@ export class WasmPool implements TaskRunner {
     this.#fillSpares();
   }
 
+  /** Resolves when every child that was started is there to take a task. */
+  async ready(): Promise<void> {
+    await Promise.all([...this.#children].map((child) => child.ready));
+  }
+
   /** Children alive, for tests and status. */
   get processes(): readonly number[] {
     return [...this.#children].flatMap((child) => child.pid ?? []);
