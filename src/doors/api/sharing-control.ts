@@ -3,10 +3,13 @@
  * hands over an implementation that goes across the link; the sharing process holds the real one. Bulk bytes never
  * pass here: files go through the S3 door (presigned), scenes and pictures through files in the data directory.
  */
+import type { JobEvent, JobView } from "#sharing/compute/requester/job-view.ts";
 import type { DealId, KeptReceipt, ReceiptQuery } from "#sharing/deals/deal.ts";
 import type { PeerId, PeerView } from "#sharing/mesh/mesh.ts";
 import type { SlabHealth } from "#sharing/storage/file-store.ts";
 import type { FilesEvent } from "#sharing/storage/files/file-events.ts";
+
+export type { JobState, JobView, TaskView } from "#sharing/compute/requester/job-view.ts";
 
 /** A verdict of the sharing process: what the user got wrong, or what is not there. */
 export type ControlResult<T> =
@@ -75,34 +78,6 @@ export interface FilesStatus {
   }[];
 }
 
-export type JobState = "waiting" | "running" | "done" | "failed" | "cancelled";
-
-export interface JobView {
-  readonly id: string;
-  readonly kind: "render" | "wasm";
-  readonly title: string;
-  readonly state: JobState;
-  readonly created: number;
-  readonly finished?: number;
-  readonly tasks: readonly TaskView[];
-  /** Also where a list leaves the tasks out. */
-  readonly counts: { readonly total: number; readonly verified: number };
-  /** Folder with what came out (`picture.png`, or one file an input), when done. */
-  readonly outputs?: string;
-  readonly reason?: string;
-}
-
-export interface TaskView {
-  readonly index: number;
-  readonly state: "waiting" | "running" | "verifying" | "verified" | "failed";
-  readonly provider?: PeerId;
-  readonly providerName?: string;
-  /** A render's tile. */
-  readonly tile?: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
-  readonly attempts: readonly { readonly provider: PeerId; readonly outcome: string }[];
-  readonly milliseconds?: number;
-}
-
 export interface RenderRequest {
   /** A `.glb` in the data directory's `incoming/`, or any readable path of this user. */
   readonly scene: string;
@@ -132,16 +107,7 @@ export type SharingEvent =
     }
   | { readonly type: "receipt"; readonly receipt: KeptReceipt }
   | FilesEvent
-  | { readonly type: "job"; readonly job: JobView }
-  | { readonly type: "task"; readonly job: string; readonly task: TaskView }
-  | {
-      readonly type: "cheat";
-      readonly peer: PeerId;
-      readonly name: string;
-      readonly job: string;
-      readonly task: number;
-      readonly reason: string;
-    }
+  | JobEvent
   | { readonly type: "host"; readonly status: HostStatus }
   | {
       /** This host removed what an account stored, as it has long had no terms. */
