@@ -8,6 +8,7 @@ import type { Logger } from "#base/lib/logger.ts";
 import type { KeyValueStore } from "#base/store/key-value-store.ts";
 import { decodeCbor, encodeCbor } from "#sharing/mesh/cbor.ts";
 import type { PeerId } from "#sharing/mesh/mesh.ts";
+import { FileError } from "../file-store.ts";
 import type { HostBook } from "../renter/host-book.ts";
 import type { SlabId, SlabRecord } from "../renter/slab.ts";
 import type { PendingDrop, SlabBook } from "../renter/slab-book.ts";
@@ -86,7 +87,7 @@ export class FileIndex implements SlabBook {
 
   /** Makes a write, together with those that wait. @throws FileError what `decide` threw, or `ServiceUnavailable`. */
   commit<T>(decide: Decide<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new Error("the files are closed"));
+    if (this.#closed) return Promise.reject(closedError());
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({ decide, resolve: resolve as (result: unknown) => void, reject });
       this.#go();
@@ -324,10 +325,14 @@ export class FileIndex implements SlabBook {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelMoves?.();
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(new Error("the files are closed"));
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(closedError());
     await this.#running;
     await this.#store.close();
   }
+}
+
+function closedError(): FileError {
+  return new FileError("ServiceUnavailable", "the files are closed");
 }
 
 /** What is pending, each root and each host once. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FaultWorld } from "#base/store/fault-world.ts";
+import { FileError } from "../file-store.ts";
 import { sufferCrashes } from "./crash-story.ts";
 import { bodyOf, Circle, readAll } from "./test-circle.ts";
 
@@ -65,4 +66,27 @@ async function* half(bytes: Uint8Array, dead: Promise<void>): AsyncGenerator<Uin
   yield* bodyOf(bytes.subarray(0, bytes.length / 2));
   await dead;
   throw new Error("the sender is gone");
+}
+
+test("a put whose body ends after the files were closed is told that they are, as a verdict", async () => {
+  const circle = await Circle.start({ hosts: 4 });
+  const { files } = await circle.owner();
+  await files.createBucket("box");
+  const closed = Promise.withResolvers<void>();
+  const late = files.put("box", "key", slow(closed.promise)).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  await files.stop();
+  closed.resolve();
+  const error = await late;
+  assert.equal(error instanceof FileError && error.code, "ServiceUnavailable");
+  await assert.rejects(files.buckets(), FileError);
+  await circle.stop();
+});
+
+async function* slow(end: Promise<void>): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(100);
+  await end;
 }

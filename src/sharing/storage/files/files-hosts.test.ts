@@ -278,3 +278,27 @@ test("an epoch that outlasts its time is not joined by further ones", async () =
   assert.ok(audits > 3, "the next epoch has begun");
   await circle.stop();
 });
+
+test("a reader that stops early calls off what is on its way, and the rest is not asked for", async () => {
+  const circle = await Circle.start({ hosts: 4, policy: { scheme: { needed: 2, total: 4 } } });
+  const { files, mesh } = await circle.owner();
+  const bytes = circle.random.fill(new Uint8Array(6_000_000));
+  const object = await putBytes(files, bytes);
+  const signals = new Set<AbortSignal>();
+  let asked = 0;
+  const call = mesh.call.bind(mesh) as typeof mesh.call;
+  mesh.call = async (peer, protocol, method, request, options) => {
+    asked++;
+    if (options?.signal !== undefined) signals.add(options.signal);
+    return call(peer, protocol, method, request, options);
+  };
+  for await (const chunk of files.read(object)) {
+    assert.deepEqual(chunk, bytes.subarray(0, chunk.length));
+    break;
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok([...signals].every(({ aborted }) => aborted));
+  assert.ok(asked >= 2 && asked <= 8, `${asked} requests for the first piece of twelve`);
+  assert.deepEqual(await readAll(files.read(object)), bytes);
+  await circle.stop();
+});
