@@ -8,13 +8,13 @@ import type {
   FinishedTask,
   JobFile,
   JobKind,
-  JobKindName,
   OutputFile,
   PlannedTask,
   Rerun,
   SplitResult,
   Verdict,
 } from "./job-kind.ts";
+import type { JobKindName } from "./job-shape.ts";
 
 export interface BoundKind {
   readonly name: JobKindName;

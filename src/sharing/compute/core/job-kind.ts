@@ -5,17 +5,8 @@
  */
 import type { z } from "zod";
 import type { Random } from "#base/lib/random.ts";
+import type { JobKindName, Tile } from "./job-shape.ts";
 import type { ContentRef, TaskSpec } from "./task.ts";
-
-export type JobKindName = "render" | "wasm";
-
-/** A rectangle of the picture, in pixels from its top left. */
-export interface Tile {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** A file the user gave with the job: the scene, or the module first and then one input a task. */
 export interface JobFile {

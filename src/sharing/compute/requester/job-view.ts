@@ -1,6 +1,6 @@
 /** A job as people and programs see it, and what happens to it. */
 import type { PeerId } from "#sharing/mesh/mesh.ts";
-import type { JobKindName, Tile } from "../core/job-kind.ts";
+import type { JobKindName, Tile } from "../core/job-shape.ts";
 
 export type JobState = "waiting" | "running" | "done" | "failed" | "cancelled";
 
