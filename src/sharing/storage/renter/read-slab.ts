@@ -35,29 +35,38 @@ export class SlabUnreadableError extends Error {
 /** Cells of consecutive stripes, by shard number: what one round of requests brought. */
 export type CellRuns = ReadonlyMap<number, Uint8Array>;
 
-/** The plaintext from `offset`, as chunks of up to a few stripes. @throws SlabUnreadableError */
+/**
+ * The plaintext from `offset`, as chunks of up to a few stripes. A reader that stops early calls off what is fetched.
+ * @throws SlabUnreadableError
+ */
 export async function* readSlab(
   slab: SlabRecord,
   offset: number,
   length: number,
   dependencies: ReadDependencies,
-  signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   if (length === 0) return;
+  const leaving = new AbortController();
+  const fetch = (window: readonly StripeSpan[]): Promise<CellRuns> =>
+    fetchWindow(slab, geometry, window, dependencies, leaving.signal);
   const geometry = new SlabGeometry(slab.scheme, slab.length);
   const spans = geometry.spans(offset, length);
   // Whole stripes travel many to a message; the next are fetched while these are decoded and used.
   const windows: StripeSpan[][] = [];
   for (let at = 0; at < spans.length; at += WINDOW) windows.push(spans.slice(at, at + WINDOW));
   let next: Promise<CellRuns> | undefined;
-  for (const [i, window] of windows.entries()) {
-    const runs = await (next ?? fetchWindow(slab, geometry, window, dependencies, signal));
-    const following = windows[i + 1];
-    next = following === undefined ? undefined : fetchWindow(slab, geometry, following, dependencies, signal);
-    // Its failure is met when it is awaited.
-    next?.catch(() => {});
-    for (const span of window)
-      yield await decodeSpan(slab, geometry, window[0]!.stripe, span, runs, dependencies);
+  try {
+    for (const [i, window] of windows.entries()) {
+      const runs = await (next ?? fetch(window));
+      const following = windows[i + 1];
+      next = following === undefined ? undefined : fetch(following);
+      // Its failure is met when it is awaited.
+      next?.catch(() => {});
+      for (const span of window)
+        yield await decodeSpan(slab, geometry, window[0]!.stripe, span, runs, dependencies);
+    }
+  } finally {
+    leaving.abort();
   }
 }
 
@@ -90,7 +99,7 @@ function fetchWindow(
   geometry: SlabGeometry,
   window: readonly StripeSpan[],
   dependencies: ReadDependencies,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<CellRuns> {
   // A range within few cells needs those alone; where it needs a whole row of them, any k will do.
   const single = window.length === 1 ? window[0]! : undefined;
@@ -113,13 +122,10 @@ export function fetchCells(
   first: number,
   count: number,
   dependencies: ReadDependencies,
-  signal?: AbortSignal,
 ): Promise<CellRuns> {
   const { shardLength } = new SlabGeometry(slab.scheme, slab.length);
   const cells = Math.min(count, cellCountOf(shardLength) - first);
-  return dependencies.gate.run(() =>
-    new ShardRace(slab, shardLength, first, cells, [], dependencies, signal).run(),
-  );
+  return dependencies.gate.run(() => new ShardRace(slab, shardLength, first, cells, [], dependencies).run());
 }
 
 /** Requests to several hosts, of which the first k that answer count. */
@@ -137,6 +143,9 @@ class ShardRace {
   readonly #queue: { shard: number; host: PeerId }[];
   #underWay = 0;
   #cancelHedge: (() => void) | undefined;
+  readonly #reader: AbortSignal | undefined;
+  readonly #left = (): void => this.#fail("the reader went away");
+  #isOver = false;
   #resolve!: (runs: CellRuns) => void;
   #reject!: (error: Error) => void;
   readonly #result: Promise<CellRuns>;
@@ -167,14 +176,18 @@ class ShardRace {
       ...askable.filter(({ shard }) => wanted.has(shard)),
       ...askable.filter(({ shard }) => !wanted.has(shard)),
     ];
-    signal?.addEventListener("abort", () => this.#fail("the reader went away"), { once: true });
+    this.#reader = signal;
   }
 
   run(): Promise<CellRuns> {
+    if (this.#reader?.aborted === true) this.#left();
+    if (this.#isOver) return this.#result;
+    // Let go of at the end: all races of one reader share its signal, and each holds a MiB of cells.
+    this.#reader?.addEventListener("abort", this.#left, { once: true });
     const atFirst = this.#direct.length > 0 ? this.#direct.length : this.#slab.scheme.needed;
     for (let i = 0; i < atFirst; i++) this.#askNext();
     this.#check();
-    this.#scheduleHedge();
+    if (!this.#isOver) this.#scheduleHedge();
     return this.#result;
   }
 
@@ -209,6 +222,7 @@ class ShardRace {
     const name = { root: this.#slab.shards[shard]!.root, length: this.#shardLength };
     const outcome = await this.#d.client.read(host, name, this.#first, this.#count, this.#controller.signal);
     this.#underWay--;
+    if (this.#isOver) return;
     if (outcome.ok) this.#got.set(shard, outcome.value);
     else {
       const isNamed = this.#slab.shards[shard]!.host === host;
@@ -265,6 +279,8 @@ class ShardRace {
   }
 
   #end(): void {
+    this.#isOver = true;
+    this.#reader?.removeEventListener("abort", this.#left);
     this.#cancelHedge?.();
     this.#controller.abort();
   }

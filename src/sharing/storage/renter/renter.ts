@@ -214,13 +214,8 @@ export class Renter {
   }
 
   /** Bytes of a slab; see {@link readSlab}. */
-  async *read(
-    slab: SlabRecord,
-    offset: number,
-    length: number,
-    signal?: AbortSignal,
-  ): AsyncGenerator<Uint8Array> {
-    for await (const chunk of readSlab(slab, offset, length, this.reading, signal)) yield chunk;
+  async *read(slab: SlabRecord, offset: number, length: number): AsyncGenerator<Uint8Array> {
+    for await (const chunk of readSlab(slab, offset, length, this.reading)) yield chunk;
     const share = length / slab.scheme.needed;
     for (const { host } of slab.shards) if (host !== "") this.settlements.read(host, share);
   }
