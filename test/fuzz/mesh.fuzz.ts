@@ -8,11 +8,11 @@ import {
   openDeviceCertificate,
   openMembership,
   parseInvitationLink,
-  signedSchema,
 } from "#sharing/mesh/certificates.ts";
 import { signingKeyFrom } from "#sharing/mesh/identity.ts";
 import { MESH_PROTOCOL } from "#sharing/mesh/mesh-protocol.ts";
 import { checkAddresses, parsePeerAddress } from "#sharing/mesh/multiaddrs.ts";
+import { openRemovals, signedRemovalsSchema, signRemovals } from "#sharing/mesh/removal-list.ts";
 import {
   cancelFrame,
   parseAnswered,
@@ -27,20 +27,24 @@ const key = signingKeyFrom(new Uint8Array(32).fill(1));
 const nonce = new Uint8Array(16).fill(2);
 const certificate = certifyDevice(key, key.publicKey, 1_700_000_000);
 const membership = certifyMember(key, nonce, key.publicKey, 1_700_000_000);
+const removals = signRemovals(key, nonce, 3, new Map([["05".repeat(32), 1_700_000_100]]));
+const told = { circle: new Uint8Array(32).fill(3), version: 3, digest: removals.digest };
 const hello = {
   certificate,
   name: "Alice",
   addresses: ["/ip4/127.0.0.1/tcp/8440", "/ip4/127.0.0.1/tcp/8441/ws"],
   offers: { storage: Uint8Array.of(0xa0) },
   circles: [membership],
+  removals: [told],
 };
 const circle = { founder: key.publicKey, nonce };
 const bodies: Readonly<Record<string, readonly [request: unknown, reply: unknown]>> = {
   hello: [hello, hello],
-  update: [{ name: "Bob", addresses: [], offers: {} }, {}],
+  update: [{ name: "Bob", addresses: [], offers: {}, removals: [told] }, {}],
   ping: [{}, {}],
   join: [{ ...circle, secret: nonce }, { membership }],
   circles: [{}, { memberships: [membership] }],
+  removals: [circle, { list: removals.signed }],
   members: [
     { ...circle, from: 0 },
     { members: [{ membership, devices: [{ certificate, addresses: ["/ip6/::1/tcp/1"] }] }], more: false },
@@ -68,6 +72,7 @@ const seeds = [
   tagged(1, unframed(refusalFrame(9, { code: "full", text: "no room" }))),
   tagged(2, new TextEncoder().encode(link)),
   tagged(3, encodeCbor(certificate)),
+  tagged(3, encodeCbor(removals.signed)),
   tagged(
     4,
     new TextEncoder().encode(
@@ -115,10 +120,11 @@ export const target: FuzzTarget = {
         parseInvitationLink(text);
         return;
       case 3: {
-        const signed = signedSchema.safeParse(decodedOrUndefined(() => decodeCbor(bytes)));
+        const signed = signedRemovalsSchema.safeParse(decodedOrUndefined(() => decodeCbor(bytes)));
         if (!signed.success) throw new DecodeError("no statement");
         openDeviceCertificate(signed.data);
         openMembership(signed.data);
+        openRemovals(signed.data);
         return;
       }
       default:

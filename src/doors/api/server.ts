@@ -129,7 +129,7 @@ function cachingOf(path: string): string {
  *   POST `/wallet/quote` and `/wallet/send` `{to, amount, feeRate?}` (sat, sat/vB; a quote spends nothing), POST
  *   `/wallet/new`, `/wallet/restore`, `/wallet/unlock`, `/wallet/lock`
  * - peers: GET `/peers`, POST `/peers` `{link}`, POST `/peers/invitations` `{uses, seconds}`, POST `/peers/:peer/ban`,
- *   DELETE `/peers/:peer`, GET `/deals`, GET `/receipts?service&peer&limit`
+ *   POST `/peers/:peer/remove`, DELETE `/peers/:peer`, GET `/deals`, GET `/receipts?service&peer&limit`
  * - host: GET `/host`, POST `/host/start` `{limitBytes}`, POST `/host/stop`
  * - files: GET `/files`, GET and POST `/files/buckets`, GET and DELETE `/files/objects?bucket&key|prefix&after&limit`,
  *   GET `/files/health?bucket&key`, POST `/files/presign` `{method, bucket, key, seconds}`, GET `/files/keys`

@@ -58,6 +58,7 @@ export function sharingControlSuite(name: string, open: () => Promise<ControlWor
     const verdicts = [
       await control.addPeer({ link: "no link" }),
       await control.banPeer({ peer: unknown, reason: "none" }),
+      await control.removeMember({ peer: unknown }),
       await control.fileHealth({ bucket, key: "no such key" }),
       await control.fileHealth({ bucket: "no-such-bucket", key: "a" }),
       await control.makeBucket({ bucket: "Not A Bucket" }),

@@ -140,6 +140,8 @@ export interface SharingControl {
   peers(): Promise<readonly PeerView[]>;
   banPeer(request: { readonly peer: PeerId; readonly reason: string }): Promise<ControlResult<PeerView>>;
   forgetPeer(request: { readonly peer: PeerId }): Promise<ControlResult<null>>;
+  /** As founder of a circle: takes a peer's account out of it, for every member that hears of it. */
+  removeMember(request: { readonly peer: PeerId }): Promise<ControlResult<PeerView>>;
   deals(): Promise<
     readonly {
       readonly id: DealId;

@@ -37,6 +37,7 @@ export const peerView: z.ZodType<PeerView> = z
     account: name.optional(),
     name,
     standing: z.enum(["friend", "stranger", "banned"]),
+    standingReason: text.exactOptional(),
     connected: z.boolean(),
     addresses: z.array(text).max(1000),
     ip: name.optional(),
@@ -268,6 +269,7 @@ export const CONTROL_METHODS: Readonly<Record<Exclude<keyof SharingControl, "eve
   peers: plain(nothing, z.array(peerView).max(many)),
   banPeer: verdict(z.strictObject({ peer, reason: text }), peerView),
   forgetPeer: verdict(ofPeer, nothing),
+  removeMember: verdict(ofPeer, peerView),
   deals: plain(nothing, z.array(dealView).max(many)),
   receipts: plain(receiptQuery, z.array(keptReceipt).max(many)),
   startHost: verdict(

@@ -2,7 +2,7 @@ import type { SharingControl } from "#doors/api/sharing-control.ts";
 import type { Libp2pMesh } from "#sharing/mesh/libp2p-mesh.ts";
 import type { Outcome } from "#sharing/mesh/protocol.ts";
 
-type MeshMethods = "invite" | "addPeer" | "peers" | "banPeer" | "forgetPeer";
+type MeshMethods = "invite" | "addPeer" | "peers" | "banPeer" | "forgetPeer" | "removeMember";
 
 /** Who is around, invitations, bans, as the doors ask for it. */
 export function meshControl(mesh: Libp2pMesh): Pick<SharingControl, MeshMethods> {
@@ -24,6 +24,9 @@ export function meshControl(mesh: Libp2pMesh): Pick<SharingControl, MeshMethods>
       return (await mesh.forget(peer))
         ? { ok: true, value: null }
         : { ok: false, reason: `no peer ${peer} is known` };
+    },
+    async removeMember({ peer }) {
+      return verdict(await mesh.removeMember(peer));
     },
   };
 }

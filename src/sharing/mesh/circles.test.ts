@@ -6,11 +6,18 @@ import { test } from "node:test";
 import { ManualClock } from "#base/lib/clock.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
-import { certifyMember, type Invitation, invitationLink, parseInvitationLink } from "./certificates.ts";
+import {
+  certifyMember,
+  type Invitation,
+  invitationLink,
+  parseInvitationLink,
+  type Signed,
+} from "./certificates.ts";
 import { Circles } from "./circles.ts";
 import { accountIdOf, type SigningKey, signingKeyFrom } from "./identity.ts";
 import type { Libp2pMesh } from "./libp2p-mesh.ts";
 import { addressOf, connected, openTestMesh } from "./mesh-world.ts";
+import { MAX_REMOVED, type RemovalList, signRemovals } from "./removal-list.ts";
 
 const random = new SeededRandom(3);
 const key = (): SigningKey => signingKeyFrom(random.fill(new Uint8Array(32)));
@@ -86,6 +93,102 @@ test("who was let in stays so through a power cut", async () => {
     assert.ok(again.ok, "an invitation was used up by nobody");
   }
   assert.fail("it never went through");
+});
+
+/** A founder's circles with one member, and what it takes to let another in. */
+async function founded(world = new FaultWorld()): Promise<{
+  founder: SigningKey;
+  circles: Circles;
+  nonce: Uint8Array;
+  secret: Uint8Array;
+  member: SigningKey;
+  membership: Signed;
+}> {
+  const founder = key();
+  const circles = await open(world, founder);
+  const { nonce, secret } = await circles.invite(place, 9, 60);
+  const member = key();
+  const admitted = await circles.admit(
+    { founder: founder.publicKey, nonce },
+    secret,
+    accountIdOf(member.publicKey),
+  );
+  assert.ok(admitted.ok);
+  return { founder, circles, nonce, secret, member, membership: admitted.value };
+}
+
+test("who was removed stays so through a power cut", async () => {
+  for (let cut = 1; cut < 60; cut++) {
+    const world = new FaultWorld();
+    const { founder, circles, member, membership } = await founded(world);
+    const account = accountIdOf(member.publicKey);
+    world.offAfter(cut);
+    const removed = await circles.remove(account).catch(() => undefined);
+    const next = await open(world.powerCut(new SeededRandom(cut)), founder);
+    if (removed?.ok !== true) continue;
+    assert.equal(next.isFriend(account), false, `a friend again at ${cut}`);
+    assert.equal(await next.learn([membership]), false, "the void certificate was taken up");
+    assert.ok(cut > 1);
+    return;
+  }
+  assert.fail("it never went through");
+});
+
+test("lists of removals that two devices of a founder signed become one that holds both", async () => {
+  const { founder, circles, nonce, member, membership } = await founded();
+  const [a, b] = [member.publicKey, key().publicKey];
+  const circle = { founder: founder.publicKey, nonce };
+  const second = await open(new FaultWorld(), founder);
+  const theirs = [
+    certifyMember(founder, nonce, circle.founder, 1),
+    membership,
+    certifyMember(founder, nonce, b, 1),
+  ];
+  await second.learn(theirs, true);
+  await circles.learn(theirs);
+  assert.ok((await circles.remove(accountIdOf(a))).ok);
+  assert.ok((await second.remove(accountIdOf(b))).ok);
+  const listOf = (one: Circles): RemovalList => one.circle(circle)!.removals!;
+  const [ofFirst, ofSecond] = [listOf(circles), listOf(second)];
+  assert.deepEqual([ofFirst.version, ofSecond.version], [1, 1]);
+  assert.equal(await circles.learnRemovals(ofSecond), true);
+  assert.equal(listOf(circles).version, 2);
+  assert.equal(await second.learnRemovals(listOf(circles)), true);
+  for (const one of [circles, second]) {
+    assert.deepEqual([...listOf(one).removed.keys()].sort(), [accountIdOf(a), accountIdOf(b)].sort());
+    assert.equal(await one.learnRemovals(ofFirst), false);
+    assert.equal(await one.learnRemovals(ofSecond), false);
+  }
+  // A member takes the newest, whatever came before.
+  const bystander = key();
+  const member3 = await open(new FaultWorld(), bystander);
+  await member3.learn([certifyMember(founder, nonce, bystander.publicKey, 1)], true);
+  await member3.learn(theirs);
+  assert.equal(await member3.learnRemovals(listOf(circles)), true);
+  assert.equal(await member3.learnRemovals(ofFirst), false);
+  assert.deepEqual(
+    [a, b].map((account) => member3.isFriend(accountIdOf(account))),
+    [false, false],
+  );
+});
+
+test("a founder removes at most as many accounts as a list holds, and only members of its circle", async () => {
+  const { founder, circles, nonce } = await founded();
+  const code = async (account: string): Promise<string> => {
+    const outcome = await circles.remove(account);
+    return outcome.ok ? "removed" : outcome.refusal.code;
+  };
+  assert.equal(await code(accountIdOf(key().publicKey)), "not-found");
+  assert.equal(await code(accountIdOf(founder.publicKey)), "conflict");
+  const members = Array.from({ length: MAX_REMOVED + 1 }, () => random.fill(new Uint8Array(32)));
+  const before = new Map(members.slice(1).map((member) => [accountIdOf(member), 5]));
+  await circles.learn(members.slice(0, 2).map((member) => certifyMember(founder, nonce, member, 10)));
+  assert.equal(await circles.learnRemovals(signRemovals(founder, nonce, 8, before)), true);
+  // A membership newer than its removal stands, and can be removed again in a list that is full.
+  assert.equal(circles.isFriend(accountIdOf(members[1]!)), true);
+  assert.equal(await code(accountIdOf(members[1]!)), "removed");
+  assert.equal(await code(accountIdOf(members[0]!)), "full");
+  assert.equal(circles.isFriend(accountIdOf(members[0]!)), true);
 });
 
 test("certificates of others let nobody in", async () => {

@@ -1,12 +1,12 @@
 /**
- * The circles this account belongs to, who else does, and the invitations that are open. An account of a circle of ours
- * is a friend. Kept in one file, on disk before anything of it is answered.
+ * The circles this account belongs to, who else does, who was removed, and the invitations that are open. An account of
+ * a circle of ours is a friend. Kept in one file, on disk before anything of it is answered.
  */
 
 import { join } from "node:path";
 import { z } from "zod";
 import { sha256 } from "#base/crypto/sha256.ts";
-import { equalBytes, toHex } from "#base/lib/bytes.ts";
+import { equalBytes, hex, toHex } from "#base/lib/bytes.ts";
 import { type Clock, unixTime } from "#base/lib/clock.ts";
 import { decodedOrUndefined } from "#base/lib/decode-error.ts";
 import { Mutex } from "#base/lib/mutex.ts";
@@ -24,13 +24,23 @@ import {
   type Signed,
   signedSchema,
 } from "./certificates.ts";
+import { HeldCircle, type KnownCircle } from "./held-circle.ts";
 import { accountIdOf, type SigningKey } from "./identity.ts";
 import type { AccountId } from "./mesh.ts";
 import { accept, type Outcome, refuse } from "./protocol.ts";
+import {
+  isCovered,
+  isNewer,
+  MAX_REMOVED,
+  openRemovals,
+  type RemovalList,
+  signedRemovalsSchema,
+  signRemovals,
+  unionOf,
+} from "./removal-list.ts";
 import { accountIdText, bytesOf, integer } from "./schema.ts";
 
-/** Most members of one circle, and circles, that are kept. */
-const MAX_MEMBERS = 1000;
+/** Most circles that are kept. */
 const MAX_KEPT_CIRCLES = 64;
 /** Most invitations open at a time. */
 const MAX_INVITATIONS = 100;
@@ -44,28 +54,22 @@ const invitationState = z.strictObject({
   expires: integer(0),
   /** Who took it up. */
   usedBy: z.array(accountIdText),
+  /** Who was removed since it was made, and may know its secret. */
+  notFor: z.array(accountIdText).optional(),
 });
 type OpenInvitation = z.infer<typeof invitationState>;
 
 const fileSchema = z.strictObject({
   version: z.literal(1),
   memberships: z.array(signedSchema),
+  /** The newest of each circle. */
+  removals: z.array(signedRemovalsSchema).optional(),
   invitations: z.array(invitationState),
   /** Accounts trusted by hand. */
   friends: z.array(accountIdText),
   /** Accounts forgotten by hand: no circle makes them friends again. */
   forgotten: z.array(accountIdText),
 });
-
-export interface KnownCircle extends Circle {
-  readonly id: string;
-  /** By account, ours among them. */
-  readonly members: ReadonlyMap<AccountId, Signed>;
-}
-
-interface HeldCircle extends KnownCircle {
-  readonly members: Map<AccountId, Signed>;
-}
 
 export class Circles {
   readonly #path: string;
@@ -102,6 +106,10 @@ export class Circles {
     const parsed = fileSchema.safeParse(decodedOrUndefined(() => decodeCbor(bytes, 1_000_000)));
     if (!parsed.success) throw new Error(`${this.#path} is damaged: restore it or remove it`);
     for (const signed of parsed.data.memberships) this.#note(signed);
+    for (const signed of parsed.data.removals ?? []) {
+      const list = openRemovals(signed);
+      if (list !== undefined) this.#circleOf(list.circle)?.take(list);
+    }
     this.#invitations = parsed.data.invitations;
     for (const account of parsed.data.friends) this.#friends.add(account);
     for (const account of parsed.data.forgotten) this.#forgotten.add(account);
@@ -109,10 +117,11 @@ export class Circles {
 
   #save(): Promise<void> {
     return this.#writing.run(() => {
-      const memberships = [...this.#circles.values()].flatMap((circle) => [...circle.members.values()]);
+      const circles = [...this.#circles.values()];
       const state = {
         version: 1,
-        memberships,
+        memberships: circles.flatMap(({ members }) => [...members.values()].map(({ signed }) => signed)),
+        removals: circles.flatMap(({ removals }) => (removals === undefined ? [] : [removals.signed])),
         invitations: this.#invitations,
         friends: [...this.#friends],
         forgotten: [...this.#forgotten],
@@ -129,9 +138,7 @@ export class Circles {
 
   /** Circles that an account and ours are both in. */
   shared(account: AccountId): readonly KnownCircle[] {
-    return this.all().filter(
-      (circle) => circle.members.has(account) || accountIdOf(circle.founder) === account,
-    );
+    return this.all().filter((circle) => isIn(circle, account));
   }
 
   /** Circles that we are in. */
@@ -140,11 +147,31 @@ export class Circles {
   }
 
   circle(circle: Circle): KnownCircle | undefined {
-    return this.all().find(({ id }) => id === circleId(circle));
+    return this.byId(circleId(circle));
+  }
+
+  /** A circle that we are in. */
+  byId(id: string): KnownCircle | undefined {
+    const circle = this.#circles.get(id);
+    return circle?.members.has(this.#self) === true ? circle : undefined;
   }
 
   ownCertificate(circle: KnownCircle): Signed {
-    return circle.members.get(this.#self)!;
+    return circle.members.get(this.#self)!.signed;
+  }
+
+  /** Why an account that shared a circle with us is no friend any more; undefined for any other. */
+  whyRemoved(account: AccountId): string | undefined {
+    for (const circle of this.#circles.values()) {
+      const areWeIn = circle.members.has(this.#self);
+      if (areWeIn && circle.removedAt(account) !== undefined && !isIn(circle, account)) {
+        return "the founder removed it from the circle";
+      }
+      if (!areWeIn && circle.removedAt(this.#self) !== undefined && isIn(circle, account)) {
+        return "the founder removed us from the circle";
+      }
+    }
+    return undefined;
   }
 
   /** Takes up memberships that others showed: of circles of ours, or, with `adopt`, our own in any. True when new. */
@@ -168,18 +195,65 @@ export class Circles {
   }
 
   #note(signed: Signed, membership = openMembership(signed)): boolean {
-    if (membership === undefined) return false;
-    const id = circleId(membership);
+    return membership !== undefined && this.#circleOf(membership)?.note(signed, membership) === true;
+  }
+
+  /** The circle, begun where it is not known yet; undefined when it would be one too many. */
+  #circleOf(of: Circle): HeldCircle | undefined {
+    const id = circleId(of);
     let circle = this.#circles.get(id);
-    if (circle === undefined) {
-      if (this.#circles.size >= MAX_KEPT_CIRCLES) return false;
-      circle = { id, founder: membership.founder, nonce: membership.nonce, members: new Map() };
+    if (circle === undefined && this.#circles.size < MAX_KEPT_CIRCLES) {
+      circle = new HeldCircle(of);
       this.#circles.set(id, circle);
     }
-    const member = accountIdOf(membership.member);
-    if (circle.members.has(member) || circle.members.size >= MAX_MEMBERS) return false;
-    circle.members.set(member, signed);
+    return circle;
+  }
+
+  /** Takes up a founder's list of removals for a circle of ours. True when it changed what we hold; on disk then. */
+  async learnRemovals(list: RemovalList): Promise<boolean> {
+    const circle = this.#circles.get(circleId(list.circle));
+    if (circle === undefined || !circle.members.has(this.#self)) return false;
+    const next = circle.isFoundedBy(this.#account.publicKey) ? this.#merged(circle, list) : list;
+    if (!isNewer(next, circle.removals)) return false;
+    circle.take(next);
+    await this.#save();
     return true;
+  }
+
+  /** As founder: a list of ours that another device of ours signed, or that we forgot with a disk, and what we hold. */
+  #merged(circle: HeldCircle, list: RemovalList): RemovalList {
+    const held = circle.removals;
+    if (held === undefined || isCovered(held.removed, list.removed)) return list;
+    if (isCovered(list.removed, held.removed) && isNewer(held, list)) return held;
+    const union = unionOf(held.removed, list.removed);
+    if (union.size > MAX_REMOVED) return list;
+    return signRemovals(this.#account, circle.nonce, Math.max(held.version, list.version) + 1, union);
+  }
+
+  /** As founder: removes an account from the circle we founded. On disk before it is told. */
+  async remove(account: AccountId): Promise<Outcome<KnownCircle>> {
+    if (account === this.#self) return refuse("conflict", "this is our own account");
+    const circle = [...this.#circles.values()].find(
+      (one) => one.isFoundedBy(this.#account.publicKey) && one.members.has(account),
+    );
+    const member = circle?.members.get(account);
+    if (circle === undefined || member === undefined) {
+      return refuse("not-found", "not a member of a circle that we founded: only its founder can remove it");
+    }
+    const before = Math.max(unixTime(this.#clock), member.issued);
+    const removed = unionOf(circle.removals?.removed ?? new Map(), new Map([[account, before]]));
+    if (removed.size > MAX_REMOVED) {
+      return refuse("full", `${MAX_REMOVED} accounts were removed from this circle, it can forget no more`);
+    }
+    const version = (circle.removals?.version ?? 0) + 1;
+    circle.take(signRemovals(this.#account, circle.nonce, version, removed));
+    this.#friends.delete(account);
+    // It knows the secret that it came with, and whoever it is tomorrow would come back with it.
+    this.#invitations = this.#invitations
+      .filter(({ usedBy }) => !usedBy.includes(account))
+      .map((one) => ({ ...one, notFor: [...(one.notFor ?? []), account] }));
+    await this.#save();
+    return accept(circle);
   }
 
   /** A new invitation into the circle that our account founded; the circle is made with the first one. */
@@ -217,23 +291,26 @@ export class Circles {
     // Who was forgotten still has the secret: only a new word of ours lets them in again.
     if (this.#forgotten.has(account))
       return refuse("not-allowed", "this account is not trusted here any more");
+    if (invitation.notFor?.includes(account) === true) {
+      return refuse("not-allowed", "this account was removed from the circle: ask for a new invitation");
+    }
     const held = this.#circles.get(id)!;
     if (!invitation.usedBy.includes(account)) {
       if (invitation.expires <= now) return refuse("expired", "the invitation has expired");
       if (invitation.usedBy.length >= invitation.uses) {
         return refuse("expired", "the invitation was used as often as it may");
       }
-      if (!held.members.has(account) && held.members.size >= MAX_MEMBERS) {
+      if (!held.members.has(account) && held.isFull) {
         return refuse("full", "the circle is full");
       }
       invitation.usedBy.push(account);
     }
     if (!held.members.has(account)) {
-      const member = Uint8Array.from(Buffer.from(account, "hex"));
-      this.#note(certifyMember(this.#account, held.nonce, member, now));
+      const issued = Math.max(now, (held.removedAt(account) ?? 0) + 1);
+      this.#note(certifyMember(this.#account, held.nonce, hex(account), issued));
     }
     await this.#save();
-    return accept(held.members.get(account)!);
+    return accept(held.members.get(account)!.signed);
   }
 
   /** Trusts an account by hand. */
@@ -249,6 +326,11 @@ export class Circles {
     this.#forgotten.add(account);
     await this.#save();
   }
+}
+
+/** Whether an account is in a circle: a member whose membership is not void, or its founder. */
+export function isIn(circle: KnownCircle, account: AccountId): boolean {
+  return circle.members.has(account) || accountIdOf(circle.founder) === account;
 }
 
 export interface CirclesOptions {

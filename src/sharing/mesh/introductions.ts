@@ -10,7 +10,8 @@ import {
   openDeviceCertificate,
   parseInvitationLink,
 } from "./certificates.ts";
-import type { Circles, KnownCircle } from "./circles.ts";
+import type { Circles } from "./circles.ts";
+import type { KnownCircle } from "./held-circle.ts";
 import { accountIdOf, peerIdOf, type SigningKey } from "./identity.ts";
 import type { AccountId, Handlers, PeerId } from "./mesh.ts";
 import { MAX_CIRCLES, MEMBER_PAGE, MESH_PROTOCOL, type MemberEntry } from "./mesh-protocol.ts";
@@ -196,7 +197,7 @@ export class Introductions {
       },
       circles: async (_request, { account }) => {
         const shared = circles.shared(account).slice(0, MAX_CIRCLES);
-        const certificates = shared.map((circle) => circle.members.get(account));
+        const certificates = shared.map((circle) => circle.members.get(account)?.signed);
         return accept({ memberships: certificates.filter((one) => one !== undefined) });
       },
       members: async ({ from, ...of }, { account, standing }) => {
@@ -207,7 +208,10 @@ export class Introductions {
         const all = [...circle.members.entries()];
         const page = all.slice(from, from + MEMBER_PAGE);
         return accept({
-          members: page.map(([member, membership]) => ({ membership, devices: this.#devicesOf(member) })),
+          members: page.map(([member, { signed }]) => ({
+            membership: signed,
+            devices: this.#devicesOf(member),
+          })),
           more: all.length > from + MEMBER_PAGE,
         });
       },

@@ -47,6 +47,7 @@ import {
   type ProtocolSpec,
   refuse,
 } from "./protocol.ts";
+import { RemovalNews } from "./removal-news.ts";
 import { RequestPipe } from "./request-pipe.ts";
 import { ServePipe } from "./serve-pipe.ts";
 import { checkReply, longestReply, methodName, protocolId, requestLimitOf, Services } from "./services.ts";
@@ -105,6 +106,7 @@ export class Libp2pMesh implements Mesh {
   readonly #conduct: Conduct;
   readonly #services: Services;
   readonly #introductions: Introductions;
+  readonly #removals: RemovalNews;
   readonly #links = new Map<PeerId, PeerLink>();
   readonly #protocols: ProtocolSpec[] = [];
   #offers: Readonly<Record<string, Uint8Array>> = {};
@@ -152,6 +154,17 @@ export class Libp2pMesh implements Mesh {
         trustChanged: () => this.#refreshStandings(),
       },
     });
+    this.#removals = new RemovalNews({
+      circles: this.#circles,
+      logger: this.#logger,
+      mesh: {
+        call: (peer, method, request) => this.call(peer, MESH_PROTOCOL, method, request),
+        accountOf: (peer) => this.#links.get(peer)?.account,
+        misbehaved: (peer, reason, score) => this.misbehaved(peer, reason, score),
+        trustChanged: () => this.#refreshStandings(),
+        tellAll: () => this.#updateAll(),
+      },
+    });
     for (const entry of this.#book.entries()) {
       if (entry.account !== undefined && this.#circles.isFriend(entry.account)) this.#link(entry.peer);
     }
@@ -188,11 +201,14 @@ export class Libp2pMesh implements Mesh {
     if (link === undefined && entry === undefined) return undefined;
     const addresses = entry?.addresses ?? link?.addresses ?? [];
     const account = link?.account ?? entry?.account;
+    const standing = this.#standingOf(peer, account);
+    const standingReason = standing === "stranger" ? this.#whyStranger(account) : undefined;
     return {
       peer,
       account,
       name: link?.name || (entry?.name ?? ""),
-      standing: this.#standingOf(peer, account),
+      standing,
+      ...(standingReason === undefined ? {} : { standingReason }),
       connected: link?.ready ?? false,
       addresses: addresses.map((address) => `${address}/p2p/${peer}`),
       ip: link?.ip ?? entry?.ip ?? addresses.map(ipOf).find((ip) => ip !== undefined),
@@ -263,8 +279,12 @@ export class Libp2pMesh implements Mesh {
     this.#updateQueued = true;
     queueMicrotask(() => {
       this.#updateQueued = false;
-      for (const link of this.#links.values()) if (link.ready) this.#sendUpdate(link);
+      this.#updateAll();
     });
+  }
+
+  #updateAll(): void {
+    for (const link of this.#links.values()) if (link.ready) this.#sendUpdate(link);
   }
 
   misbehaved(peer: PeerId, reason: string, score?: number): void {
@@ -324,6 +344,14 @@ export class Libp2pMesh implements Mesh {
     await this.#book.save();
     this.#refreshStandings();
     return true;
+  }
+
+  /** As founder of its circle: takes a peer's account out of it, everywhere. */
+  async removeMember(peer: PeerId): Promise<Outcome<PeerView>> {
+    const account = this.view(peer)?.account;
+    if (account === undefined) return refuse("not-found", "this peer, or whose it is, is not known");
+    const removed = await this.#removals.remove(account);
+    return removed.ok ? accept(this.view(peer)!) : removed;
   }
 
   /** Ends every stream and connection, and writes what was learnt. */
@@ -422,6 +450,10 @@ export class Libp2pMesh implements Mesh {
   #standingOf(peer: PeerId, account: AccountId | undefined): Standing {
     if (this.#conduct.isBanned(peer)) return "banned";
     return account !== undefined && this.#circles.isFriend(account) ? "friend" : "stranger";
+  }
+
+  #whyStranger(account: AccountId | undefined): string | undefined {
+    return account === undefined ? undefined : this.#circles.whyRemoved(account);
   }
 
   #emit(kind: PeerChange["kind"], peer: PeerId, reason?: string): void {
@@ -554,6 +586,7 @@ export class Libp2pMesh implements Mesh {
       addresses: [...this.listening],
       offers: { ...this.#offers },
       circles: shared.map((circle) => this.#circles.ownCertificate(circle)),
+      removals: this.#removals.toldTo(link.account),
     };
   }
 
@@ -579,7 +612,7 @@ export class Libp2pMesh implements Mesh {
       return "the certificate is not of this device";
     }
     link.account = accountIdOf(certificate.account);
-    await this.#circles.learn(hello.circles);
+    if (await this.#circles.learn(hello.circles)) this.#refreshStandings();
     const { account, ip } = link;
     this.#book.note(
       link.peer,
@@ -590,12 +623,13 @@ export class Libp2pMesh implements Mesh {
     return undefined;
   }
 
-  #takeNews(link: PeerLink, news: Pick<Hello, "name" | "addresses" | "offers">): void {
+  #takeNews(link: PeerLink, news: Pick<Hello, "name" | "addresses" | "offers" | "removals">): void {
     link.name = news.name;
     link.offers = { ...news.offers };
     const addresses = checkAddresses(news.addresses);
     if (addresses.length > 0) link.addresses = addresses;
     this.#book.note(link.peer, { name: news.name, ...(addresses.length > 0 ? { addresses } : {}) });
+    this.#removals.heard(link.peer, news.removals);
   }
 
   #becomeReady(link: PeerLink): void {
@@ -610,6 +644,8 @@ export class Libp2pMesh implements Mesh {
     this.#emit("connected", link.peer);
     void this.#ping(link, 3);
     if (link.standing === "friend") this.#meet(link);
+    // Who dialled did not know yet whom it would meet.
+    if (this.#removals.toldTo(link.account).length > 0) this.#sendUpdate(link);
   }
 
   /** A disk that fails while members are noted is no reason for the process to end. */
@@ -643,11 +679,17 @@ export class Libp2pMesh implements Mesh {
       },
       ping: async () => accept({}),
       ...this.#introductions.handlers,
+      ...this.#removals.handlers,
     });
   }
 
   #sendUpdate(link: PeerLink): void {
-    const news = { name: this.name, addresses: [...this.listening], offers: { ...this.#offers } };
+    const news = {
+      name: this.name,
+      addresses: [...this.listening],
+      offers: { ...this.#offers },
+      removals: this.#removals.toldTo(link.account),
+    };
     void this.call(link.peer, MESH_PROTOCOL, MESH_PROTOCOL.methods.update, news);
   }
 
@@ -656,9 +698,19 @@ export class Libp2pMesh implements Mesh {
       const standing = this.#standingOf(link.peer, link.account);
       if (standing === link.standing) continue;
       link.standing = standing;
-      if (link.ready) this.#emit("changed", link.peer);
-      if (link.ready && standing === "friend") this.#meet(link);
+      const reason = standing === "stranger" ? this.#whyStranger(link.account) : undefined;
+      if (link.ready) this.#emit("changed", link.peer, reason);
+      if (link.ready && standing === "friend") void this.#greetAnew(link);
     }
+  }
+
+  /** Says hello on an open connection: who was a stranger at the first one has not seen our memberships. */
+  async #greetAnew(link: PeerLink): Promise<void> {
+    const { hello } = MESH_PROTOCOL.methods;
+    const reply = await this.call(link.peer, MESH_PROTOCOL, hello, this.#hello(link));
+    const problem = reply.ok ? await this.#takeHello(link, reply.value) : undefined;
+    if (problem === undefined) this.#meet(link);
+    else await this.#disconnect(link, problem);
   }
 
   async #withView(outcome: Promise<Outcome<PeerId>>): Promise<Outcome<PeerView>> {

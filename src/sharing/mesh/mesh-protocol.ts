@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { MAX_ADDRESS, MAX_ADDRESSES, signedSchema } from "./certificates.ts";
 import { method, protocol } from "./protocol.ts";
+import { removalsVersionSchema, signedRemovalsSchema } from "./removal-list.ts";
 import { bytesOf, bytesUpTo, textUpTo } from "./schema.ts";
 
 /** Most circles that one hello names. */
@@ -22,6 +23,12 @@ const offers = z
   .record(z.string().regex(/^[a-z]{1,16}$/), bytesUpTo(MAX_OFFER_BYTES))
   .refine((value) => Object.keys(value).length <= MAX_OFFERS, "too many offers");
 
+/** Which list of removals one has of a circle, by the circle's id. */
+const toldRemovals = z.strictObject({ circle: bytesOf(32), ...removalsVersionSchema.shape });
+export type ToldRemovals = z.infer<typeof toldRemovals>;
+/** Of circles that the other side is in, or was removed from. */
+const removals = z.array(toldRemovals).max(MAX_CIRCLES);
+
 /** Who one is, and proof of it. */
 export const helloSchema = z.strictObject({
   /** The account's certificate of this device. */
@@ -32,11 +39,12 @@ export const helloSchema = z.strictObject({
   offers,
   /** Certificates of its memberships in circles that the other side is in, as far as it knows. */
   circles: z.array(signedSchema).max(MAX_CIRCLES),
+  removals,
 });
 export type Hello = z.infer<typeof helloSchema>;
 
 /** What changed since the hello. */
-const updateSchema = z.strictObject({ name: nameText, addresses, offers });
+const updateSchema = z.strictObject({ name: nameText, addresses, offers, removals });
 
 const memberSchema = z.strictObject({
   membership: signedSchema,
@@ -64,6 +72,11 @@ export const MESH_PROTOCOL = protocol({
     circles: method({
       request: empty,
       reply: z.strictObject({ memberships: z.array(signedSchema).max(MAX_CIRCLES) }),
+    }),
+    /** Whom the founder removed from a circle that the caller is in, or was. */
+    removals: method({
+      request: circleSchema,
+      reply: z.strictObject({ list: signedRemovalsSchema }),
     }),
     /** A page of the members of a circle that both are in, from an index on. */
     members: method({

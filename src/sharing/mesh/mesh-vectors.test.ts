@@ -6,6 +6,7 @@ import { toHex } from "#base/lib/bytes.ts";
 import { encodeCbor } from "./cbor.ts";
 import { certifyDevice, certifyMember, circleId, invitationLink, type Signed } from "./certificates.ts";
 import { peerIdOf, signingKeyFrom } from "./identity.ts";
+import { signRemovals } from "./removal-list.ts";
 import { cancelFrame, refusalFrame, replyFrame, requestFrame } from "./rpc-frames.ts";
 
 const account = signingKeyFrom(new Uint8Array(32).fill(1));
@@ -20,6 +21,7 @@ const VECTORS: Readonly<Record<string, string>> = {
   circle: circleId({ founder, nonce }),
   "device certificate": text(certifyDevice(account, device.publicKey, 1_700_000_000)),
   membership: text(certifyMember(account, nonce, founder, 1_700_000_000)),
+  removals: text(signRemovals(account, nonce, 1, new Map([["05".repeat(32), 1_700_000_100]])).signed),
   invitation: invitationLink(account, {
     addresses: ["/ip4/127.0.0.1/tcp/8440"],
     device: device.publicKey,

@@ -107,3 +107,12 @@ export async function connected(mesh: Mesh, peer: PeerId, standing = "friend"): 
   };
   while (!is()) await mesh.changed.next();
 }
+
+/** Waits for something that no event tells of, looking again and again. @throws Error after half a minute */
+export async function until(condition: () => boolean): Promise<void> {
+  const end = Date.now() + 30_000;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`it did not come to this: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

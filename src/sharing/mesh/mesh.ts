@@ -23,6 +23,8 @@ export interface PeerView {
   /** The name it gives itself, at most 32 characters, printable; never to be trusted. */
   readonly name: string;
   readonly standing: Standing;
+  /** Why it is no friend any more, where it was one by a circle; for people. */
+  readonly standingReason?: string;
   readonly connected: boolean;
   /** Multiaddrs, best first. */
   readonly addresses: readonly string[];
@@ -56,7 +58,7 @@ export interface CallOptions {
 export interface PeerChange {
   readonly kind: "connected" | "disconnected" | "changed" | "banned";
   readonly view: PeerView;
-  /** For `banned` and `disconnected`, why. */
+  /** For `banned` and `disconnected`, why; for `changed`, why it is no friend any more. */
   readonly reason?: string;
 }
 

@@ -113,3 +113,22 @@ test("bans and forgetting reach the mesh; an unknown peer is not found", async (
   assert.equal((await app.inject({ method: "DELETE", url: `/peers/${PEER}` })).statusCode, 404);
   assert.equal((await app.inject({ method: "DELETE", url: "/peers/short" })).statusCode, 400);
 });
+
+test("a member is removed by its peer id; who may not is told why", async () => {
+  const done: unknown[] = [];
+  const removing = open({
+    removeMember: async (request) => {
+      done.push(request);
+      const standingReason = "the founder removed it from the circle";
+      return { ok: true, value: { ...VIEW, standing: "stranger", standingReason } };
+    },
+  });
+  const removed = await removing.inject({ method: "POST", url: `/peers/${PEER}/remove` });
+  assert.equal(removed.json().standing, "stranger");
+  assert.match(removed.json().standingReason, /founder/);
+  assert.deepEqual(done, [{ peer: PEER }]);
+  const refusing = open({ removeMember: async () => ({ ok: false, reason: "only its founder can" }) });
+  const refused = await refusing.inject({ method: "POST", url: `/peers/${PEER}/remove` });
+  assert.equal(refused.statusCode, 409);
+  assert.match(refused.body, /only its founder can/);
+});

@@ -13,6 +13,7 @@ const PEER = {
     account: { type: "string", description: "Ed25519 public key of its owner, hex" },
     name: { type: "string", description: "what it calls itself; not to be trusted" },
     standing: { type: "string", enum: ["friend", "stranger", "banned"] },
+    standingReason: { type: "string", description: "why it is no friend any more, where it was one" },
     connected: { type: "boolean" },
     addresses: { type: "array", items: { type: "string" }, description: "multiaddrs, best first" },
     ip: { type: "string" },
@@ -112,6 +113,19 @@ function peerRoutes(app: FastifyInstance, context: ApiContext): void {
       if (!result.ok) throw new ApiError(404, result.reason);
       return peerJson(result.value);
     },
+  );
+
+  app.post<{ Params: { peer: string } }>(
+    "/peers/:peer/remove",
+    {
+      schema: {
+        tags: ["peers"],
+        summary: "Remove a peer's account from the circle that this account founded, for every member",
+        params: PEER_ID,
+        response: { 200: PEER },
+      },
+    },
+    async ({ params }) => peerJson(unwrap(await sharingOf(context).removeMember({ peer: params.peer }))),
   );
 
   app.delete<{ Params: { peer: string } }>(

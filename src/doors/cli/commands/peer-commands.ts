@@ -19,9 +19,10 @@ const HOUR = 3600;
 const MAX_HOURS = 720;
 
 export function peerCommands(program: Command, context: CliContext): void {
-  const peer = program.command("peer").description("invite, add, ban or forget a peer");
+  const peer = program.command("peer").description("invite, add, remove, ban or forget a peer");
   inviteCommand(peer, context);
   changeCommands(peer, context);
+  removeCommand(peer, context);
 
   context
     .command(program, "peers", "list known peers, connected or not")
@@ -85,6 +86,29 @@ function changeCommands(peer: Command, context: CliContext): void {
     });
 }
 
+function removeCommand(peer: Command, context: CliContext): void {
+  context
+    .command(
+      peer,
+      "remove <peer>",
+      "take a peer's account out of the circle that you founded, for every member",
+    )
+    .option("-y, --yes", "do not ask")
+    .action(async (text: string, options: CommonOptions & { yes?: boolean }) => {
+      const { api, view } = await findPeer(context, options, text);
+      const question =
+        `Remove ${nameOf(view)} from your circle? No member that hears of it treats any of its devices as a friend ` +
+        "any more, it is told, and invitations that it took up are closed.";
+      if (options.yes !== true && !(await context.confirm(question))) {
+        context.print(options, { removed: false }, "Nothing was changed.");
+        return;
+      }
+      const removed = await api.post<Peer>(`/peers/${view.peer}/remove`);
+      const told = `Removed ${nameOf(removed)}. Members who are away hear of it from the others.`;
+      context.print(options, { removed: true, peer: removed }, told);
+    });
+}
+
 function dealCommands(program: Command, context: CliContext): void {
   context
     .command(program, "deals", "list the terms agreed with peers")
@@ -119,13 +143,13 @@ async function findPeer(
   context: CliContext,
   options: CommonOptions,
   text: string,
-): Promise<{ readonly api: ReturnType<CliContext["api"]>; readonly peer: string }> {
+): Promise<{ readonly api: ReturnType<CliContext["api"]>; readonly peer: string; readonly view: Peer }> {
   const api = context.api(options);
   const peers = await api.get<readonly Peer[]>("/peers");
   const exact = peers.find(({ peer }) => peer === text);
-  if (exact !== undefined) return { api, peer: exact.peer };
+  if (exact !== undefined) return { api, peer: exact.peer, view: exact };
   const found = peers.filter(({ peer, name }) => name === text || (text.length >= 6 && peer.endsWith(text)));
-  if (found.length === 1) return { api, peer: found[0]!.peer };
+  if (found.length === 1) return { api, peer: found[0]!.peer, view: found[0]! };
   throw new UsageError(
     found.length === 0
       ? `no peer ${text}; freehold peers lists them`
@@ -144,7 +168,7 @@ function peersText(peers: readonly Peer[]): string {
 function peerLine(view: Peer): string {
   const latency = view.latencyMs === undefined ? "" : `${view.latencyMs.toFixed(1)} ms`;
   const traffic = `↑${byteText(view.bytesSent)} ↓${byteText(view.bytesReceived)}`;
-  const offers = Object.keys(view.offers).join(", ");
+  const offers = view.standingReason ?? Object.keys(view.offers).join(", ");
   return [
     view.connected ? "●" : "○",
     nameOf(view).padEnd(20),
