@@ -20,6 +20,7 @@ async function live(world: WalletWorld, wallet: Wallet, told: Told, random: Seed
     if (dice < 2) {
       const address = await wallet.newAddress(random.below(2) === 0 ? "bech32" : "bech32m");
       told.addresses.push(address);
+      while (!world.chain.canPay(75_000)) await world.mine();
       await world.chain.pay(scriptOf(address), 20_000 + random.below(50_000));
     } else if (dice < 5) {
       const amount = 1000 + random.below(15_000);

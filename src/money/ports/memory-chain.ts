@@ -265,8 +265,19 @@ export class MemoryChain implements ChainSource, ChainSourceWorld {
     });
   }
 
-  /** A matured coin of the chain's own that nobody spends. */
+  /** Whether the chain has a coin left to pay so much of, the fee included. */
+  canPay(amount: number): boolean {
+    return this.#findCoin(amount) !== undefined;
+  }
+
   #ownCoin(least: number): { txid: string; index: number; value: number } {
+    const coin = this.#findCoin(least);
+    if (coin === undefined) throw new Error("the chain has no coin left: mine some blocks");
+    return coin;
+  }
+
+  /** A matured coin of the chain's own that nobody spends. */
+  #findCoin(least: number): { txid: string; index: number; value: number } | undefined {
     const depth = this.#blocks.length;
     for (const { place, txs } of this.#blocks) {
       const coinbase = txs[0];
@@ -276,7 +287,7 @@ export class MemoryChain implements ChainSource, ChainSourceWorld {
       const isSpent = [...this.#known.values()].some(({ table }) => spends(table, coinbase.txid));
       if (!isSpent) return { txid: coinbase.txid, index: 0, value: coinbase.table.value(0) };
     }
-    throw new Error("the chain has no coin left: mine some blocks");
+    return undefined;
   }
 
   /** Tells the followers, one happening after the other. */
