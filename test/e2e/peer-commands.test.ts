@@ -11,11 +11,11 @@ import type { ApiContext } from "#doors/api/context.ts";
 import { EventHub } from "#doors/api/event-hub.ts";
 import { peersRoutes } from "#doors/api/routes/peers.ts";
 import type { SharingControl } from "#doors/api/sharing-control.ts";
+import { API_COOKIE, ApiRefusal } from "#doors/cli/api-client.ts";
+import type { BackgroundNode } from "#doors/cli/background-node.ts";
+import { CliContext, type CommonOptions } from "#doors/cli/cli-context.ts";
+import { peerCommands } from "#doors/cli/commands/peer-commands.ts";
 import type { PeerView } from "#sharing/mesh/mesh.ts";
-import { API_COOKIE, ApiRefusal } from "../api-client.ts";
-import type { BackgroundNode } from "../background-node.ts";
-import { CliContext, type CommonOptions } from "../cli-context.ts";
-import { peerCommands } from "./peer-commands.ts";
 
 const BOB: PeerView = {
   peer: "12D3KooWRGPVW4ufaT2wX68EgeVTDJvs4bH3HDh3XeUchKdxKeQx",
