@@ -1,7 +1,6 @@
 /** What an operation gets and gives. Each is one function under operations/; router.ts names them all. */
 import type { Clock } from "#base/lib/clock.ts";
 import type { Body, FileStore } from "#sharing/storage/file-store.ts";
-import type { BodyGate } from "./body-gate.ts";
 import type { RequestBody } from "./request-body.ts";
 import type { CanonicalHeaders } from "./sigv4/signing.ts";
 
@@ -30,7 +29,6 @@ export interface S3Context {
   readonly files: FileStore;
   readonly region: string;
   readonly clock: Clock;
-  readonly gate: BodyGate;
   /** Canonical user id, 64 hex digits. */
   readonly owner: string;
 }

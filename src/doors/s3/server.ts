@@ -13,7 +13,6 @@ import type { Logger } from "#base/lib/logger.ts";
 import { type Random, secureRandom } from "#base/lib/random.ts";
 import type { Body, FileStore } from "#sharing/storage/file-store.ts";
 import { parseAddress } from "./address.ts";
-import { BodyGate } from "./body-gate.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { S3Credentials } from "./credentials.ts";
 import { errorDocument } from "./error-document.ts";
@@ -136,7 +135,7 @@ class Door {
     const owner = createHash("sha256")
       .update(credentials[0]?.accessKey ?? "")
       .digest("hex");
-    this.#context = { files, region, clock, gate: new BodyGate(), owner };
+    this.#context = { files, region, clock, owner };
   }
 
   expectContinue(request: IncomingMessage): void {

@@ -18,10 +18,10 @@ import { element, s3Document } from "../xml.ts";
 /** Largest object or part that one request may bring or copy: 5 GiB. */
 export const MAX_PUT = 5 * 1024 ** 3;
 
-export const putObject: Operation = async (request, { files, gate }) => {
-  const { body, length } = bodyOfObject(request);
+export const putObject: Operation = async (request, { files }) => {
+  const body = bodyOfObject(request);
   const options = { ...readAttributes(request.headers), ...readWriteCondition(request.headers) };
-  const object = await gate.run(length, () => files.put(request.bucket, request.key, body, options));
+  const object = await files.put(request.bucket, request.key, body, options);
   return {
     status: 200,
     headers: { etag: `"${object.etag}"`, ...versionHeader(object), ...checksumHeader(body) },
@@ -29,13 +29,13 @@ export const putObject: Operation = async (request, { files, gate }) => {
 };
 
 /** @throws S3Error MissingContentLength, EntityTooLarge. */
-export function bodyOfObject({ body }: S3Request): { readonly body: RequestBody; readonly length: number } {
+export function bodyOfObject({ body }: S3Request): RequestBody {
   const { length } = body;
   if (length === undefined) {
     throw new S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.");
   }
   if (length > MAX_PUT) throw tooLarge(length);
-  return { body, length };
+  return body;
 }
 
 function tooLarge(size: number): S3Error {

@@ -19,14 +19,14 @@ test("bodies share a bound; the eldest and small ones go on, others wait until s
   second.hold(20 * MIB);
   assert.equal(await isFree(second), true);
   eldest.hold(12 * MIB);
-  small.hold(MIB / 2);
+  small.hold(MIB / 32);
   assert.equal(await isFree(eldest), true);
   assert.equal(await isFree(small), true);
   assert.equal(await isFree(second), undefined);
   const waiting = second.room();
   second.free(8 * MIB);
   assert.equal(await waiting, true);
-  assert.equal(intake.heldBytes, 24.5 * MIB);
+  assert.equal(intake.heldBytes, (24 + 1 / 32) * MIB);
 });
 
 test("one that waits long is told to store what it has; when the eldest has left, the next may go on", async () => {
@@ -35,7 +35,7 @@ test("one that waits long is told to store what it has; when the eldest has left
   const [eldest, second, third] = [intake.enter(), intake.enter(), intake.enter()];
   for (const share of [eldest, second, third]) share.hold(40 * MIB);
   const told = second.room();
-  clock.advance(999);
+  clock.advance(9_999);
   assert.equal(await Promise.race([told, Promise.resolve("waits")]), "waits");
   clock.advance(1);
   assert.equal(await told, false);

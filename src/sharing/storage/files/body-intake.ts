@@ -1,16 +1,16 @@
 /**
  * What all bodies that are being written may hold in memory. A client that sends ten parts side by side fills ten
  * slabs at once, while two are on their way to hosts: beyond a bound a body waits before it reads on, so that its
- * client waits too.
+ * client waits too. It never waits for long without a sign: clients give up a socket that takes nothing for a minute.
  */
 import type { Clock } from "#base/lib/clock.ts";
 
 /** Bytes of plaintext of all bodies together: two slabs on their way, two that fill. */
 const MOST_HELD = 32 << 20;
-/** What any body may hold whatever the others do: a slow one keeps nobody from sending a small file. */
-const ALWAYS_HELD = 1 << 20;
-/** Milliseconds after which a body that found no room should store what it has, as a shorter slab. */
-const PATIENCE = 1000;
+/** What any body may hold whatever the others do: nobody waits to send a small file. */
+const ALWAYS_HELD = 64 * 1024;
+/** Milliseconds after which a body that found no room stores what it has, as a shorter slab, or reads a little. */
+const PATIENCE = 10_000;
 
 export class BodyIntake {
   readonly #clock: Clock;
@@ -85,7 +85,10 @@ export interface IntakeShare {
   hold(bytes: number): void;
   /** Bytes are at their hosts. */
   free(bytes: number): void;
-  /** Waits until more may be read; false when that takes long, and what has come should be stored as it is. */
+  /**
+   * Waits until more may be read; false when that takes long: what has come should be stored as it is where that is
+   * worth a slab, and a little be read.
+   */
   room(): Promise<boolean>;
   /** The body has ended, one way or another. */
   leave(): void;

@@ -75,7 +75,7 @@ export class BodyWriter {
           chunks.push(rest);
           held += rest.length;
         }
-        while (!(await share.room())) if (held > PACK_LIMIT) await flush();
+        if (!(await share.room()) && held > PACK_LIMIT) await flush();
       }
       const digest = md5.digest("hex");
       options.check?.({ size, md5: digest });
