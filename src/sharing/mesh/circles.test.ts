@@ -191,6 +191,25 @@ test("a founder removes at most as many accounts as a list holds, and only membe
   assert.equal(circles.isFriend(accountIdOf(members[0]!)), true);
 });
 
+test("a circle, and how many circles there are, are bounded whatever a founder signs", async () => {
+  const founder = key();
+  const self = key();
+  const circles = await open(new FaultWorld(), self);
+  const circle = { founder: founder.publicKey, nonce: new Uint8Array(16) };
+  const member = (n: number): Uint8Array => Uint8Array.of(...new Uint8Array(30), n >> 8, n & 255);
+  await circles.learn([certifyMember(founder, circle.nonce, self.publicKey, 1)], true);
+  const many = Array.from({ length: 1100 }, (_, n) => certifyMember(founder, circle.nonce, member(n), 1));
+  await circles.learn(many);
+  assert.equal(circles.circle(circle)?.members.size, 1000);
+  assert.equal(circles.isFriend(accountIdOf(member(0))), true);
+  assert.equal(circles.isFriend(accountIdOf(member(1099))), false);
+  const ours = Array.from({ length: 100 }, (_, n) =>
+    certifyMember(founder, new Uint8Array(16).fill(n), self.publicKey, 1),
+  );
+  await circles.learn(ours, true);
+  assert.equal(circles.all().length, 64);
+});
+
 test("certificates of others let nobody in", async () => {
   const circles = await open(new FaultWorld(), key());
   const { founder, nonce } = await circles.invite(place, 1, 60);

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import type { Stream } from "@libp2p/interface";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { type Stream, StreamMessageEvent } from "@libp2p/interface";
 import { streamPair } from "@libp2p/utils";
 import { ManualClock } from "#base/lib/clock.ts";
+import { SeededRandom } from "#base/lib/random.ts";
 import { FrameStream } from "./frame-stream.ts";
 
 const MAX_FRAME = 1024 * 1024;
@@ -26,6 +29,7 @@ class Reader {
   readonly frames: Uint8Array[] = [];
   readonly stream: FrameStream;
   readonly sender: Stream;
+  readonly #receiver: Stream;
   #end: { readonly reason: string; readonly fault: boolean } | undefined;
   #received = 0;
   #sent = 0;
@@ -39,6 +43,7 @@ class Reader {
 
   private constructor(sender: Stream, receiver: Stream) {
     this.sender = sender;
+    this.#receiver = receiver;
     const handlers = {
       onFrame: (bytes: Uint8Array): void => void this.frames.push(bytes),
       onEnd: (reason: string, fault: boolean): void => {
@@ -70,6 +75,11 @@ class Reader {
     }
     // What was received is parsed after it was counted.
     await Promise.resolve();
+  }
+
+  /** What the transport hands over, without the way there. */
+  receive(bytes: Uint8Array): void {
+    this.#receiver.dispatchEvent(new StreamMessageEvent(bytes));
   }
 
   /** Sends `piece` bytes every `everyMs` until `bytes` have gone or the stream has ended. */
@@ -151,4 +161,42 @@ test("a machine that slept does not count its sleep against its peers", async (c
   assert.equal(reader.ended(), undefined);
   await reader.send(framed(1000).subarray(500));
   assert.equal(reader.frames.length, 1);
+});
+
+test("frames come whole out of pieces of any size", async (context) => {
+  const reader = await Reader.open(context);
+  const random = new SeededRandom(5);
+  const sent = Array.from({ length: 60 }, () => random.fill(new Uint8Array(1 + random.below(9000))));
+  const all = new Uint8Array(sent.reduce((sum, { length }) => sum + 4 + length, 0));
+  let end = 0;
+  for (const bytes of sent) {
+    new DataView(all.buffer).setUint32(end, bytes.length);
+    all.set(bytes, end + 4);
+    end += 4 + bytes.length;
+  }
+  for (let at = 0; at < all.length; ) {
+    const length = random.below(3) === 0 ? 1 + random.below(5000) : 1 + random.below(40);
+    reader.receive(all.slice(at, at + length));
+    at += length;
+  }
+  assert.deepEqual(reader.frames, sent);
+  assert.equal(reader.ended(), undefined);
+});
+
+test("a frame in pieces of one byte takes about as much memory as it has bytes", async (context) => {
+  const reader = await Reader.open(context);
+  const frame = framed(150_000);
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const held = (): number => {
+    collect();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const before = held();
+  for (let at = 0; at < frame.length - 1; at++) reader.receive(frame.slice(at, at + 1));
+  const grown = held() - before;
+  assert.ok(grown < 2_000_000, `${grown} bytes for ${frame.length}`);
+  reader.receive(frame.slice(-1));
+  assert.deepEqual(reader.frames, [frame.subarray(4)]);
 });

@@ -64,6 +64,8 @@ export interface Libp2pMeshOptions {
   readonly orAnyPort?: boolean;
   readonly mdns?: boolean;
   readonly maxConnections?: number;
+  /** Most strangers connected at a time: the other places are for friends. Default 200. */
+  readonly maxStrangers?: number;
 }
 
 export interface Libp2pMeshDependencies {
@@ -86,7 +88,6 @@ const ASK_MS = 5_000;
 const MAX_CONNECTIONS = 300;
 /** Open connections from one IP address that is not this machine. */
 const MAX_PER_IP = 32;
-/** Connected strangers: the other places are for friends. */
 const MAX_STRANGERS = 200;
 
 export class Libp2pMesh implements Mesh {
@@ -635,7 +636,7 @@ export class Libp2pMesh implements Mesh {
   #becomeReady(link: PeerLink): void {
     if (link.connections.size === 0 || link.ready) return;
     link.standing = this.#standingOf(link.peer, link.account);
-    if (link.standing === "stranger" && this.#connectedStrangers() >= MAX_STRANGERS) {
+    if (link.standing === "stranger" && this.#connectedStrangers() >= this.#maxStrangers) {
       void this.#disconnect(link, "too many strangers are connected");
       return;
     }
@@ -653,6 +654,10 @@ export class Libp2pMesh implements Mesh {
     this.#introductions.meet(link.peer).catch((error: unknown) => {
       if (!this.#closed) this.#logger.error(`mesh: ${textOf(error)}`);
     });
+  }
+
+  get #maxStrangers(): number {
+    return this.#options.maxStrangers ?? MAX_STRANGERS;
   }
 
   #connectedStrangers(): number {
