@@ -118,7 +118,7 @@ async function assemble(read: ReadSettings, { stopping, show, stack }: Assembly)
 
   const parts = { network, paths, clock, log, end, stack, show, doing };
   const ledger = hasChain ? await openLedger(settings, options, parts) : undefined;
-  if (ledger !== undefined) wireLedger({ ...ledger, notifier });
+  if (ledger !== undefined) wireLedger({ ...ledger, notifier, clock });
   const wallets = await openWallets(settings, {
     ...parts,
     chain: ledger?.source ?? new NoChainSource(network),

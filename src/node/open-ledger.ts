@@ -7,6 +7,7 @@ import type { MiningContext } from "#doors/rpc/context.ts";
 import { ChainState } from "#ledger/chain/chain-state.ts";
 import { BlockStatus } from "#ledger/chain/header-node.ts";
 import { MempoolAcceptor } from "#ledger/mempool/accept.ts";
+import type { FeeEstimator } from "#ledger/mempool/fee-estimator.ts";
 import { Mempool } from "#ledger/mempool/mempool.ts";
 import {
   type MempoolOptions,
@@ -37,6 +38,7 @@ import type { Ending } from "./ending.ts";
 import { importPaths } from "./import-paths.ts";
 import { loopbackOnly, PROXY_WARNING, wantsProxy } from "./loopback-sockets.ts";
 import type { NodeClock } from "./node-clock.ts";
+import { openFees } from "./open-fees.ts";
 import { OwnChainSource } from "./own-chain-source.ts";
 
 /** The Bitcoin node: its parts, open and not yet connected to anyone. */
@@ -45,6 +47,7 @@ export interface Ledger {
   readonly versionbits: VersionbitsCache;
   readonly mempool: Mempool;
   readonly acceptor: MempoolAcceptor;
+  readonly fees: FeeEstimator;
   readonly peers: PeerManager;
   readonly mining: MiningContext;
   /** The chain behind the wallet. */
@@ -111,6 +114,7 @@ export async function openLedger(
   const versionbits = new VersionbitsCache(network);
   const mempool = new Mempool(options.mempool, { random, now, log });
   const acceptor = new MempoolAcceptor({ mempool, chain, log, now });
+  const fees = await openFees(paths.feeEstimates, { files: disk.files, clock, log, stack });
   if (isHidden) show(`Warning: ${PROXY_WARNING}`);
   // Peers are asked for nothing while blocks come in from disk.
   let loadingBlocks = true;
@@ -148,9 +152,10 @@ export async function openLedger(
     versionbits,
     mempool,
     acceptor,
+    fees,
     peers,
     mining: { generate, templates, lastTemplate: () => lastTemplate },
-    source: new OwnChainSource({ chain, mempool, acceptor, peers, log }),
+    source: new OwnChainSource({ chain, mempool, acceptor, fees, peers, log }),
     warnings: () => [...(isHidden ? [PROXY_WARNING] : []), ...warningsOfChain(), ...peers.warnings],
     takeInStoredBlocks() {
       const importing = importStored();

@@ -6,10 +6,14 @@ import { nodeDisk } from "#base/store/node-disk.ts";
 import type { ChainSource } from "#money/ports/chain-source.ts";
 import { BRANCH } from "#money/wallet/branches.ts";
 import { ACCOUNT_WALLET, WalletManager } from "#money/wallet/wallet-manager.ts";
+import { feeRateSetting } from "#node/config/component-options.ts";
 import type { DataPaths } from "#node/config/data-directory.ts";
 import type { Settings } from "#node/config/settings.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import type { SharingKeys } from "./sharing-keys.ts";
+
+/** Satoshi per kvB; Core has none, and then pays nothing until it has seen enough. */
+const DEFAULT_FALLBACK_FEE = 10_000;
 
 export interface WalletDependencies {
   readonly chain: ChainSource;
@@ -40,6 +44,7 @@ export async function openWallets(
     clock: parts.clock,
     random: secureRandom,
     log: parts.log,
+    fallbackFeeRate: feeRateSetting(settings, "fallbackfee", DEFAULT_FALLBACK_FEE),
   });
   stack.defer(() => wallets.close());
   await wallets.startUp(settings.list("wallet"));

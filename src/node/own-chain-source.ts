@@ -18,6 +18,7 @@ import type { BlockUpdate, ChainUpdate, HashedBlock } from "#ledger/chain/chain-
 import type { HeaderNode } from "#ledger/chain/header-node.ts";
 import { undoPrevouts } from "#ledger/chain/undo.ts";
 import type { MempoolAcceptor } from "#ledger/mempool/accept.ts";
+import { type FeeEstimator, MAX_TARGET } from "#ledger/mempool/fee-estimator.ts";
 import type { AddedEvent, Mempool, RemovedEvent } from "#ledger/mempool/mempool.ts";
 import type { MempoolEntry } from "#ledger/mempool/mempool-entry.ts";
 import type { PeerControl } from "#ledger/peers/peer-control.ts";
@@ -33,6 +34,7 @@ export interface OwnChainDependencies {
   readonly chain: ChainState;
   readonly mempool: Mempool;
   readonly acceptor: MempoolAcceptor;
+  readonly fees: Pick<FeeEstimator, "estimate">;
   /** Undefined where the node takes part in no p2p network. */
   readonly peers: Pick<PeerControl, "broadcastTransaction"> | undefined;
   readonly log: Logger;
@@ -194,9 +196,8 @@ export class OwnChainSource implements ChainSource {
     return { ok: true, txid: toHexReversed(txid) };
   }
 
-  /** Unknown: this node keeps no record of what confirmed at which rate. */
-  async feeRate(_blocks: number): Promise<number | undefined> {
-    return undefined;
+  async feeRate(blocks: number): Promise<number | undefined> {
+    return this.#parts.fees.estimate(Math.min(blocks, MAX_TARGET)).perKvb;
   }
 
   async minimumFeeRate(): Promise<number> {

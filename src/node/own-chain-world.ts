@@ -14,6 +14,7 @@ import {
   type TestChain,
 } from "#ledger/chain/chain-fixture.ts";
 import { MempoolAcceptor } from "#ledger/mempool/accept.ts";
+import { FeeEstimator } from "#ledger/mempool/fee-estimator.ts";
 import { Mempool } from "#ledger/mempool/mempool.ts";
 import { DEFAULT_MEMPOOL_OPTIONS } from "#ledger/mempool/mempool-options.ts";
 import type { BlockPlace } from "#money/ports/chain-source.ts";
@@ -55,6 +56,7 @@ export class OwnChainWorld implements ChainSourceWorld {
       chain,
       mempool: this.#mempool,
       acceptor,
+      fees: new FeeEstimator(),
       peers: undefined,
       log: silentLogger,
     });

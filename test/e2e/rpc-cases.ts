@@ -128,6 +128,9 @@ export async function rpcCases(world: RpcWorld): Promise<Cases> {
       return [`5.6.${lastByte}.8`, 8333, false];
     },
     getnodeaddresses: () => [1, "ipv4"],
+    getaddrmaninfo: () => [],
+    estimatesmartfee: () => [6, "conservative"],
+    estimaterawfee: () => [6, 0.9],
     validateaddress: () => [address],
     deriveaddresses: () => [ranged, [0, 2]],
     getdescriptorinfo: () => [ranged],

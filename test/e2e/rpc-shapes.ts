@@ -32,6 +32,7 @@ const FREE_KEYS: readonly [method: string, sample: string][] = [
   ["getdeploymentinfo", "deployments.xxxx"],
   ["getblocktemplate", "vbavailable.rulename"],
   ["getblocktemplate", "coinbaseaux.key"],
+  ["getaddrmaninfo", "network"],
   ["getpeerinfo", "[].bytessent_per_msg.msg"],
   ["getpeerinfo", "[].bytesrecv_per_msg.msg"],
   ["getrawmempool", "transactionid"],
@@ -40,6 +41,13 @@ const FREE_KEYS: readonly [method: string, sample: string][] = [
 
 /** Fields that may hold a boolean instead: the shapes name the one type that has members. */
 const OR_BOOLEAN: readonly [method: string, path: string][] = [["getwalletinfo", "scanning"]];
+
+/** Objects of which the shapes say no more than that they are like another one, in the order in which they build up. */
+const LIKE: readonly [method: string, place: string, model: string][] = [
+  ["estimaterawfee", "short.fail", "short.pass"],
+  ["estimaterawfee", "medium", "short"],
+  ["estimaterawfee", "long", "short"],
+];
 
 /** Where a field list says "the same as" another method, in the place of these fields. */
 const TRANSACTIONS = { method: "getrawtransaction", alternative: 1 };
@@ -92,6 +100,11 @@ function fieldsOf(method: string, alternative: number): Record<string, string> {
   for (const [path, type] of Object.entries(fields)) {
     // One entry is a remark that slipped into the list.
     if (!path.endsWith("...") && /^[a-z]+\??$/.test(type)) all[path] = type;
+  }
+  for (const [, place, model] of LIKE.filter(([name]) => name === method)) {
+    for (const [path, type] of Object.entries(all)) {
+      if (path.startsWith(`${model}.`)) all[`${place}${path.slice(model.length)}`] = type;
+    }
   }
   return all;
 }

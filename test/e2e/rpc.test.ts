@@ -74,6 +74,9 @@ const METHODS: readonly string[] = `
   getnettotals
   addpeeraddress
   getnodeaddresses
+  getaddrmaninfo
+  estimatesmartfee
+  estimaterawfee
   validateaddress
   deriveaddresses
   getdescriptorinfo

@@ -3,6 +3,7 @@ import type { RpcMethod } from "./method.ts";
 import { blockchainMethods } from "./methods/blockchain.ts";
 import { coinMethods } from "./methods/coins.ts";
 import { controlMethods } from "./methods/control.ts";
+import { feeMethods } from "./methods/fees.ts";
 import { mempoolMethods } from "./methods/mempool.ts";
 import { miningMethods } from "./methods/mining.ts";
 import { networkMethods } from "./methods/network.ts";
@@ -18,6 +19,7 @@ export const ALL_METHODS: readonly RpcMethod<RpcContext>[] = [
   ...blockchainMethods,
   ...coinMethods,
   ...controlMethods,
+  ...feeMethods,
   ...mempoolMethods,
   ...miningMethods,
   ...networkMethods,

@@ -70,6 +70,7 @@ const CODES: Readonly<Record<WalletRefusal, number>> = {
   "insufficient-funds": RPC_CODE.walletInsufficientFunds,
   "fee-too-high": RPC_CODE.walletError,
   "fee-too-low": RPC_CODE.walletError,
+  "fee-unknown": RPC_CODE.walletInsufficientFunds,
   "not-ours": RPC_CODE.walletError,
   changed: RPC_CODE.walletError,
   rejected: RPC_CODE.walletError,

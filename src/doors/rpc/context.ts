@@ -3,6 +3,7 @@ import type { Clock } from "#base/lib/clock.ts";
 import type { LogCategory, Logger } from "#base/lib/logger.ts";
 import type { ChainState } from "#ledger/chain/chain-state.ts";
 import type { MempoolAcceptor } from "#ledger/mempool/accept.ts";
+import type { FeeEstimator } from "#ledger/mempool/fee-estimator.ts";
 import type { Mempool } from "#ledger/mempool/mempool.ts";
 import type { BlockTemplates } from "#ledger/mining/block-templates.ts";
 import type { GenerateDependencies } from "#ledger/mining/generate.ts";
@@ -22,6 +23,8 @@ export interface RpcContext {
   readonly versionbits: VersionbitsCache;
   readonly mempool: Mempool;
   readonly acceptor: MempoolAcceptor;
+  /** What it takes to be mined in time. */
+  readonly fees: FeeEstimator;
   readonly mining: MiningContext;
   /** Undefined when the node takes part in no p2p network. */
   readonly peers: PeerControl | undefined;

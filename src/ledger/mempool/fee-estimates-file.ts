@@ -21,6 +21,9 @@ import { FeeEstimator } from "./fee-estimator.ts";
 const MAGIC = new TextEncoder().encode("FHFEES1\n");
 const HEADER = MAGIC.length + 4 * 4;
 const DIGEST = 32;
+/** Bytes of a whole file. */
+const LENGTH =
+  HEADER + new FeeEstimator().kept().counts.reduce((sum, { length }) => sum + length, 0) * 8 + DIGEST;
 /** Older estimates tell of another time, seconds (Core: MAX_FILE_AGE). */
 const MAX_AGE = 60 * 3600;
 /** What a count can come to: every horizon forgets, and a block holds some ten thousand transactions. */
@@ -36,8 +39,7 @@ export interface EstimatesFileDependencies {
 /** @param time seconds since 1970 */
 export function encodeEstimates(estimator: FeeEstimator, time: number): Uint8Array {
   const { best, span, counts } = estimator.kept();
-  const length = counts.reduce((sum, each) => sum + each.length, 0);
-  const bytes = new Uint8Array(HEADER + length * 8 + DIGEST);
+  const bytes = new Uint8Array(LENGTH);
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
   for (const [i, value] of [time, best, span.first, span.last].entries()) {
@@ -56,14 +58,8 @@ export function encodeEstimates(estimator: FeeEstimator, time: number): Uint8Arr
 
 /** An estimator that goes on from a file's content, and when that was written. @throws DecodeError */
 export function decodeEstimates(bytes: Uint8Array): { estimator: FeeEstimator; time: number } {
-  const estimator = new FeeEstimator();
-  const { counts } = estimator.kept();
-  const length = counts.reduce((sum, each) => sum + each.length, 0);
-  if (bytes.length !== HEADER + length * 8 + DIGEST) throw new DecodeError("it has another length");
+  if (bytes.length !== LENGTH) throw new DecodeError("it has another length");
   if (!equalBytes(bytes.subarray(0, MAGIC.length), MAGIC)) throw new DecodeError("it is of another kind");
-  const end = bytes.length - DIGEST;
-  if (!equalBytes(sha256(bytes.subarray(0, end)), bytes.subarray(end)))
-    throw new DecodeError("its checksum is false");
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const [time, best, first, last] = [0, 1, 2, 3].map((i) => view.getUint32(MAGIC.length + i * 4, true)) as [
     number,
@@ -72,8 +68,12 @@ export function decodeEstimates(bytes: Uint8Array): { estimator: FeeEstimator; t
     number,
   ];
   if (first > last || last > best) throw new DecodeError("its heights are in no order");
+  const end = bytes.length - DIGEST;
+  if (!equalBytes(sha256(bytes.subarray(0, end)), bytes.subarray(end)))
+    throw new DecodeError("its checksum is false");
+  const estimator = new FeeEstimator();
   let at = HEADER;
-  for (const each of counts) {
+  for (const each of estimator.kept().counts) {
     for (let i = 0; i < each.length; i++, at += 8) each[i] = countAt(view, at);
   }
   estimator.resume(best, { first, last });

@@ -13,8 +13,8 @@ import type { PsbtOutput, PsbtPlan } from "./psbt.ts";
 import { inputWeight, REPLACEABLE_SEQUENCE } from "./review.ts";
 import type { AddressType, FeeSource, SpendRequest, WalletOutcome, WalletRefusal } from "./wallet-views.ts";
 
-/** Satoshi per 1000 virtual bytes where nobody knows better. */
-export const FALLBACK_FEE_RATE = 10_000;
+/** Satoshi per 1000 virtual bytes where nobody knows better, and nothing else was told. */
+const FALLBACK_FEE_RATE = 10_000;
 /** What coins are expected to cost to spend one day (Core's -consolidatefeerate). */
 const LONG_TERM_FEE_RATE = 10_000;
 /** Rate at which an output is not worth spending (Core's -dustrelayfee). */
@@ -48,6 +48,8 @@ export interface PaymentCircumstances {
   /** A change address of a type that was given to nobody. */
   readonly change: (type: AddressType) => OwnScript;
   readonly chain: Pick<ChainSource, "feeRate" | "minimumFeeRate">;
+  /** Satoshi per 1000 virtual bytes where the chain knows no rate; 0: then nothing is paid. */
+  readonly fallbackFeeRate?: number | undefined;
   readonly tip: BlockPlace;
   /** Seconds since 1970. */
   readonly now: number;
@@ -79,7 +81,7 @@ export async function planPayment(
 ): Promise<WalletOutcome<PlannedPayment>> {
   const payments = readRecipients(request, circumstances.network);
   if ("refusal" in payments) return payments;
-  const rate = await chooseFeeRate(request, circumstances.chain);
+  const rate = await chooseFeeRate(request, circumstances);
   if ("refusal" in rate) return rate;
   const outputs = chooseOutputs(request, payments, rate.perKvb, circumstances);
   if ("refusal" in outputs) return outputs;
@@ -121,7 +123,7 @@ function readRecipients(
 
 async function chooseFeeRate(
   { feeRate, confirmTarget }: SpendRequest,
-  chain: PaymentCircumstances["chain"],
+  { chain, fallbackFeeRate = FALLBACK_FEE_RATE }: PaymentCircumstances,
 ): Promise<{ perKvb: number; source: FeeSource } | ReturnType<typeof refuse>> {
   const minimum = await chain.minimumFeeRate();
   if (feeRate !== undefined) {
@@ -138,7 +140,13 @@ async function chooseFeeRate(
     return { perKvb, source: "given" };
   }
   const estimate = await chain.feeRate(confirmTarget ?? DEFAULT_TARGET_BLOCKS);
-  const wanted = estimate ?? FALLBACK_FEE_RATE;
+  const wanted = estimate ?? fallbackFeeRate;
+  if (wanted === 0) {
+    return refuse(
+      "fee-unknown",
+      "Fee estimation failed. Fallbackfee is disabled. Wait a few blocks or enable -fallbackfee.",
+    );
+  }
   if (wanted < minimum) return { perKvb: minimum, source: "minimum" };
   return { perKvb: Math.min(wanted, MAX_FEE_RATE), source: estimate === undefined ? "fallback" : "estimate" };
 }

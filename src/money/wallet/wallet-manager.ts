@@ -44,6 +44,8 @@ export interface WalletManagerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Satoshi per 1000 virtual bytes where the chain knows no rate; 0 for none. 10,000 unless told. */
+  readonly fallbackFeeRate?: number | undefined;
   /** What a passphrase costs to try; only tests have reason for less. */
   readonly passphraseCost?: PassphraseCost;
 }

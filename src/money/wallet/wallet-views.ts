@@ -128,6 +128,7 @@ export type WalletRefusal =
   | "insufficient-funds"
   | "fee-too-high"
   | "fee-too-low"
+  | "fee-unknown"
   | "not-ours"
   | "changed"
   | "rejected"

@@ -18,6 +18,8 @@ export class WalletWorld {
   readonly clock: ManualClock;
   readonly random: SeededRandom;
   disk: FaultWorld;
+  /** As {@link WalletManager} takes it; one that is made later has it. */
+  fallbackFeeRate: number | undefined;
   manager: WalletManager;
 
   constructor(seed = 1, chain: MemoryChain = new MemoryChain(110), disk: FaultWorld = new FaultWorld()) {
@@ -38,6 +40,7 @@ export class WalletWorld {
       clock: this.clock,
       random: this.random,
       log: silentLogger,
+      fallbackFeeRate: this.fallbackFeeRate,
       passphraseCost: { n: 16, r: 1, p: 1 },
     });
   }

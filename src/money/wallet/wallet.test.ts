@@ -115,6 +115,25 @@ test("rate: the chain's estimate, else a fallback, never below the mempool's min
   assert.ok(!low.ok && low.refusal === "fee-too-low");
 });
 
+test("the fallback is what the node was told, and without one nothing is paid unless a rate is given", async () => {
+  const request = { recipients: [{ address: FOREIGN, amount: 10_000 }] };
+  const world = new WalletWorld();
+  const fundedWith = async (fallbackFeeRate: number, name: string) => {
+    world.fallbackFeeRate = fallbackFeeRate;
+    world.restart();
+    return await world.funded([500_000], name);
+  };
+  const told = await fundedWith(3000, "told");
+  const { proposal } = good(await told.propose(request));
+  assert.deepEqual([proposal.feeSource, Math.round(proposal.review.feeRate)], ["fallback", 3]);
+  const wallet = await fundedWith(0, "without");
+  const refused = await wallet.propose(request);
+  assert.ok(!refused.ok && refused.refusal === "fee-unknown", JSON.stringify(refused));
+  assert.ok((await wallet.propose({ ...request, feeRate: 2 })).ok);
+  world.chain.estimate = 4000;
+  assert.equal(good(await wallet.propose(request)).proposal.feeSource, "estimate");
+});
+
 test("what cannot be paid is refused with its reason", async () => {
   const world = new WalletWorld();
   const wallet = await world.funded([100_000]);

@@ -42,6 +42,8 @@ export interface WalletParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Satoshi per 1000 virtual bytes where the chain knows no rate; 0 for none. 10,000 unless told. */
+  readonly fallbackFeeRate?: number | undefined;
 }
 
 /** What became of a wallet. */
@@ -235,6 +237,7 @@ export class Wallet {
         return keychain.at(keychain.next);
       },
       chain,
+      fallbackFeeRate: this.#parts.fallbackFeeRate,
       tip: this.#follower.tip,
       now: unixTime(clock),
       random,

@@ -31,6 +31,7 @@ export interface DataPaths {
   readonly cookie: string | undefined;
   readonly peers: string;
   readonly mempool: string;
+  readonly feeEstimates: string;
   readonly banList: string;
   readonly anchors: string;
   readonly settings: string | undefined;
@@ -67,6 +68,7 @@ export function dataPaths(settings: Settings, base: string, network: Network): D
     cookie: fileOf("rpccookiefile", ".cookie"),
     peers: join(folder, "peers.dat"),
     mempool: join(folder, "mempool.dat"),
+    feeEstimates: join(folder, "fee-estimates.dat"),
     banList: join(folder, "banlist.json"),
     anchors: join(folder, "anchors.dat"),
     settings: fileOf("settings", "settings.json"),

@@ -321,9 +321,9 @@ export const OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
   fallbackfee: {
     value: "<amt>",
-    default: "0.00",
+    default: "0.0001",
     category: "Wallet options",
-    help: "Accepted for compatibility",
+    help: "BTC/kvB to pay while too little was seen to estimate fees; 0 to refuse to pay then",
   },
   keypool: { value: "<n>", default: "1000", category: "Wallet options", help: "Accepted for compatibility" },
   maxapsfee: {

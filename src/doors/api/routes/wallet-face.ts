@@ -48,6 +48,7 @@ const STATUS: Readonly<Partial<Record<string, number>>> = {
   "invalid-words": 400,
   "fee-too-high": 400,
   "fee-too-low": 400,
+  "fee-unknown": 400,
   "wrong-passphrase": 403,
 };
 

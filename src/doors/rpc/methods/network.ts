@@ -330,6 +330,15 @@ const addpeeraddress: Method = {
 
 const NETWORKS: readonly NetworkName[] = ["ipv4", "ipv6", "onion", "i2p", "cjdns"];
 
+const getaddrmaninfo: Method = {
+  name: "getaddrmaninfo",
+  category: "Network",
+  help: "Provides information about the node's address manager by returning the number of addresses in the new and tried tables and their sum for all networks.",
+  params: [],
+  result: '{ "network": { "new": n, "tried": n, "total": n }, ... }',
+  run: (context) => peersOf(context).addressBookCounts(),
+};
+
 const getnodeaddresses: Method = {
   name: "getnodeaddresses",
   category: "Network",
@@ -383,4 +392,5 @@ export const networkMethods: readonly Method[] = [
   getnetworkinfo,
   addpeeraddress,
   getnodeaddresses,
+  getaddrmaninfo,
 ];
