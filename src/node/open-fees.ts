@@ -29,17 +29,18 @@ export async function openFees(
   const parts = { files, log, now: () => unixTime(clock) };
   const estimator = await loadEstimates(path, parts);
   let saving = Promise.resolve();
+  let isOpen = true;
+  let cancel = () => {};
   const save = () => {
     saving = saving.then(() => saveEstimates(estimator, path, parts));
     return saving;
   };
-  let cancel: () => void;
   const wait = () => {
-    cancel = clock.after(SAVE_EVERY, () => void save().then(wait));
+    if (isOpen) cancel = clock.after(SAVE_EVERY, () => void save().then(wait));
   };
   wait();
   stack.defer(async () => {
-    await saving;
+    isOpen = false;
     cancel();
     estimator.giveUpWaiting();
     await save();
