@@ -515,7 +515,13 @@ export class Libp2pMesh implements Mesh {
     if (found.length === 0) return;
     this.#book.note(peer, { addresses: found });
     const link = this.#link(peer);
-    if (link.connections.size === 0) void this.#connect(link);
+    if (link.connections.size > 0) return;
+    void this.#connect(link).then((failed) => {
+      // Anyone on the network can announce any number of peers: of those that are not there the book keeps the address.
+      if (failed !== undefined && link.connections.size === 0 && link.standing !== "friend") {
+        if (this.#links.get(peer) === link) this.#links.delete(peer);
+      }
+    });
   }
 
   /** Connects and exchanges hellos, once at a time. Resolves to why not. */

@@ -18,6 +18,9 @@ export interface Libp2pNodeOptions {
   readonly maxConnections: number;
 }
 
+/** Own name of the service: those of the same network that speak other protocols over libp2p are none of ours. */
+const MDNS_SERVICE = "_freehold._udp.local";
+
 /** Streams of one connection: a few protocols, each in both directions, and identify. */
 const MAX_STREAMS = 128;
 
@@ -40,7 +43,7 @@ export async function startLibp2p(options: Libp2pNodeOptions): Promise<Libp2p> {
         },
       }),
     ],
-    ...(options.mdns ? { peerDiscovery: [mdns()] } : {}),
+    ...(options.mdns ? { peerDiscovery: [mdns({ serviceTag: MDNS_SERVICE })] } : {}),
     // The hello tells more, and sooner: identify answers others alone.
     services: { identify: identify({ runOnConnectionOpen: false }) },
     connectionGater: options.gater,
