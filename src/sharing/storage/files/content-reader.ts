@@ -46,13 +46,18 @@ export class ContentReader {
       return;
     }
     const end = extent.offset + extent.length;
-    for (const { from, extent: target } of remap.pieces) {
-      const start = Math.max(extent.offset, from);
+    let at = extent.offset;
+    for (const { from, extent: target } of [...remap.pieces].sort((a, b) => a.from - b.from)) {
+      const start = Math.max(at, from);
       const stop = Math.min(end, from + target.length);
       if (start >= stop) continue;
+      // What nothing referred to was left behind: whoever still reads it finds it there for a while.
+      if (start > at) yield { slab: extent.slab, offset: at, length: start - at };
       const inner = { slab: target.slab, offset: target.offset + start - from, length: stop - start };
       yield* this.resolve(view, inner);
+      at = stop;
     }
+    if (at < end) yield { slab: extent.slab, offset: at, length: end - at };
   }
 }
 

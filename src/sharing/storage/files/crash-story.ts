@@ -32,7 +32,8 @@ type Allowed = Map<string, Set<string>>;
 /** @throws AssertionError when something acknowledged is lost. */
 export async function sufferCrashes(story: CrashStory): Promise<CrashOutcome> {
   const random = new SeededRandom(story.seed ^ 0x5eed);
-  const circle = await Circle.start({ seed: story.seed, hosts: story.hosts, policy: { slabBytes: 200_000 } });
+  const policy = { slabBytes: 200_000, repackSeconds: 0, garbageSeconds: 0 };
+  const circle = await Circle.start({ seed: story.seed, hosts: story.hosts, policy });
   const peer = { deviceSecret: random.fill(new Uint8Array(32)) };
   const allowed: Allowed = new Map();
   const outcome = { acknowledged: 0, cuts: 0, kills: 0 };

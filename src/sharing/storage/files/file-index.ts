@@ -49,6 +49,7 @@ export class FileIndex implements SlabBook {
   #running: Promise<void> | undefined;
   #cancelMoves: (() => void) | undefined;
   #closed = false;
+  #merges = 0;
 
   constructor(store: KeyValueStore, dependencies: { clock: Clock; log: Logger }) {
     this.#store = store;
@@ -92,6 +93,11 @@ export class FileIndex implements SlabBook {
       this.#waiting.push({ decide, resolve: resolve as (result: unknown) => void, reject });
       this.#go();
     });
+  }
+
+  /** Grows whenever entries of other machines were taken in. */
+  get merges(): number {
+    return this.#merges;
   }
 
   /** Runs `action` while nothing is written. */
@@ -152,6 +158,7 @@ export class FileIndex implements SlabBook {
     const slab = await view.slab(id);
     if (slab === undefined) return;
     staged.put(slabRow("pending", id), encodeCbor(dropOf(slab.record, this.#clock.now())));
+    staged.del(slabRow("moved", id));
   }
 
   #stamp(counter: number): Stamp {
@@ -215,6 +222,7 @@ export class FileIndex implements SlabBook {
     entries: readonly { readonly stamp: Stamp; readonly entry: LogEntry }[],
     ownLog = false,
   ): Promise<void> {
+    this.#merges++;
     const staged = new StagedStore(this.#store);
     const view = new Namespace(staged, this.#clock.now());
     for (const { stamp, entry } of entries) {

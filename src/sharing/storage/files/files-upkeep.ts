@@ -1,6 +1,6 @@
 /**
  * What goes on behind reads and writes: taking in what other machines wrote, giving the head to hosts that come,
- * snapshots, dropping what nothing refers to, and telling how all slabs stand.
+ * snapshots, packing small slabs, dropping what nothing refers to, and telling how all slabs stand.
  */
 import type { Clock } from "#base/lib/clock.ts";
 import { Signal } from "#base/lib/events.ts";
@@ -13,10 +13,11 @@ import type { Renter } from "../renter/renter.ts";
 import type { ShardState } from "../renter/slab.ts";
 import type { FilesEvent } from "./file-events.ts";
 import type { FileIndex } from "./file-index.ts";
-import type { LogEntry } from "./log-entry.ts";
+import { Garbage } from "./garbage.ts";
 import { takeSnapshot } from "./log-snapshot.ts";
 import { type SyncReport, syncLog } from "./log-sync.ts";
 import type { MetadataLog } from "./metadata-log.ts";
+import { Repack } from "./repack.ts";
 
 /** As `FilesStatus` of the doors. */
 export interface FilesSummary {
@@ -47,8 +48,6 @@ export interface UpkeepDependencies {
 const SNAPSHOT_SEGMENTS = 64;
 /** Peers that come together are asked together, milliseconds. */
 const SYNC_DELAY_MS = 100;
-/** Slabs dropped by one write. */
-const DROPS_TOGETHER = 256;
 
 export class FilesUpkeep {
   readonly changed = new Signal<FilesEvent>();
@@ -64,8 +63,13 @@ export class FilesUpkeep {
   #offs: (() => void)[] = [];
   #stopped = false;
 
+  readonly #repack: Repack;
+  readonly #garbage: Garbage;
+
   constructor(dependencies: UpkeepDependencies) {
     this.#d = dependencies;
+    this.#repack = new Repack(dependencies);
+    this.#garbage = new Garbage(dependencies);
   }
 
   start(): void {
@@ -176,36 +180,18 @@ export class FilesUpkeep {
   async #chores(): Promise<void> {
     const { index, renter, log } = this.#d;
     await index.tellMoves();
-    await this.#dropGarbage();
+    await this.#garbage.drop();
+    await this.#repack.round();
     await log.spread();
     await index.keepHosts(renter.hosts);
     if (log.state.segments >= SNAPSHOT_SEGMENTS) await this.snapshot();
+    await this.#garbage.dropRetired(() => this.snapshot());
   }
 
   /** Writes a snapshot of the log now. */
   async snapshot(): Promise<void> {
     const { index, renter, log, clock } = this.#d;
     await takeSnapshot(index, renter, () => log.state, clock.now());
-  }
-
-  async #dropGarbage(): Promise<void> {
-    const { index, clock, policy } = this.#d;
-    const before = clock.now() - 1000 * policy.garbageSeconds;
-    const ids: string[] = [];
-    for await (const { id } of index.view().garbage(before)) {
-      ids.push(id);
-      if (ids.length >= DROPS_TOGETHER) break;
-    }
-    if (ids.length === 0) return;
-    await index.commit(async (view) => {
-      const entries: LogEntry[] = [];
-      for (const slab of ids) {
-        // A copy may have come meanwhile.
-        if ((await view.references(slab)) === 0) entries.push({ type: "drop", slab });
-      }
-      return { entries, result: undefined };
-    });
-    if (ids.length >= DROPS_TOGETHER) await this.#dropGarbage();
   }
 
   async summary(): Promise<FilesSummary> {

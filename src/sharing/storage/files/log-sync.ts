@@ -41,20 +41,32 @@ export async function syncLog(
   const { log, logger } = dependencies;
   const { heads, answers } = await log.collect(peers);
   let segments = 0;
-  let unread = 0;
   // Whatever a snapshot of another chain covers need not be there any more.
   const covered = coverOf(heads, log.state);
-  for (const head of heads) {
-    if (head.sequence <= (covered[head.chain] ?? -1)) continue;
-    try {
-      segments += await mergeChain(head, dependencies);
-    } catch (error) {
+  // The newest first: its snapshot may hold what others can no longer be read for.
+  let left = [...heads].sort((a, b) => b.sequence - a.sequence);
+  for (let progress = true; progress; ) {
+    progress = false;
+    const failed: { head: LogHead; error: unknown }[] = [];
+    for (const head of left) {
+      const known = Math.max(covered[head.chain] ?? -1, log.state.merged[head.chain] ?? -1);
+      if (head.sequence <= known) continue;
+      try {
+        segments += await mergeChain(head, dependencies);
+        progress = true;
+      } catch (error) {
+        failed.push({ head, error });
+      }
+    }
+    left = failed.map(({ head }) => head);
+    if (progress && left.length > 0) continue;
+    for (const { head, error } of failed) {
       // Its hosts are away, or a record is false: tried again when more hosts are here.
       logger.warn(`storage: log ${head.chain.slice(0, 8)} can not be read now: ${messageOf(error)}`);
-      unread++;
     }
+    progress = false;
   }
-  return { answers, chains: heads.length, segments, unread };
+  return { answers, chains: heads.length, segments, unread: left.length };
 }
 
 function messageOf(error: unknown): string {

@@ -232,11 +232,14 @@ export class Namespace {
     if (before !== undefined && compareStamps(before.stamp, stamp) >= 0) return;
     this.#store.put(at, encodeRow({ stamp, entry }));
     const held = before?.entry.pieces.map(({ extent }) => extent) ?? [];
-    await this.#referAll(held, -1);
     await this.#referAll(
       entry.pieces.map(({ extent }) => extent),
       1,
     );
+    await this.#referAll(held, -1);
+    // Its own shards are no longer read; they go when nobody can be at it any more.
+    if ((await this.slab(entry.slab)) === undefined) return;
+    this.#store.put(slabRow("garbage", entry.slab), encodeCbor(this.#now));
   }
 
   async #refer(content: Content, by: 1 | -1): Promise<void> {
@@ -287,7 +290,7 @@ export class Namespace {
     return bytes === undefined ? undefined : decodeRow<E>(bytes);
   }
 
-  /** Slabs that nothing refers to since before `time`. */
+  /** Slabs that nothing refers to, or that were packed into others, since before `time`. */
   async *garbage(time: number): AsyncGenerator<SlabRecord> {
     for await (const [key, value] of this.#store.iterate(allRows("garbage"))) {
       if ((decodeCbor(value) as number) > time) continue;

@@ -22,7 +22,7 @@ export interface Packed {
 /** Contents of at most this length are packed. */
 export const PACK_LIMIT = 1 << 20;
 /** A pack is closed at this length. */
-const PACK_BYTES = 4 << 20;
+export const PACK_BYTES = 4 << 20;
 
 export class PackWriter {
   readonly #renter: Renter;

@@ -1,6 +1,7 @@
 /** What a write must find under the lock: its bucket, its upload, and the slabs that its content names. */
 import { FileError } from "../file-store.ts";
 import type { SlabRecord } from "../renter/slab.ts";
+import { isCovered } from "./live-extents.ts";
 import type { BucketEntry, Content, LogEntry, UploadEntry } from "./log-entry.ts";
 import type { Namespace } from "./namespace.ts";
 
@@ -34,9 +35,15 @@ export async function checkExtents(
   own: readonly SlabRecord[],
 ): Promise<void> {
   const fresh = new Set(own.map(({ id }) => id));
-  for (const { slab } of content.extents ?? []) {
-    if (fresh.has(slab) || (await view.slab(slab)) !== undefined || (await view.remap(slab)) !== undefined)
-      continue;
+  for (const { slab, offset, length } of content.extents ?? []) {
+    if (fresh.has(slab)) continue;
+    const remap = await view.remap(slab);
+    // What was left behind when its slab was packed is about to go.
+    const isThere =
+      remap === undefined
+        ? (await view.slab(slab)) !== undefined
+        : isCovered(remap, { from: offset, to: offset + length });
+    if (isThere) continue;
     throw new FileError("NoSuchKey", "the source is not there any more");
   }
 }

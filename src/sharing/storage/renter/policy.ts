@@ -26,6 +26,10 @@ export interface RenterPolicy {
   readonly hedgeMs: number;
   /** Slabs that nothing refers to are kept so long, seconds: a copy on another machine may still need them. */
   readonly garbageSeconds: number;
+  /** Small slabs are packed together when they are so old, seconds: what lives shortly is not copied. */
+  readonly repackSeconds: number;
+  /** A machine that wrote nothing for so long, seconds, has no log of its own any more: snapshots of others hold it. */
+  readonly retiredSeconds: number;
 }
 
 export const DEFAULT_POLICY: RenterPolicy = {
@@ -37,4 +41,6 @@ export const DEFAULT_POLICY: RenterPolicy = {
   slabBytes: 8 << 20,
   hedgeMs: 2000,
   garbageSeconds: 3600,
+  repackSeconds: 3600,
+  retiredSeconds: 30 * 24 * 3600,
 };
