@@ -7,7 +7,7 @@ import { z } from "zod";
 import { systemClock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
-import { MemoryChain } from "#money/ports/memory-chain.ts";
+import { MemoryChain } from "#money/ports/test-support/memory-chain.ts";
 import { FreeRail } from "#sharing/deals/free-rail.ts";
 import type { PaymentRail } from "#sharing/deals/payment-rail.ts";
 import { serveChain } from "./link/chain-link.ts";

@@ -1,9 +1,9 @@
 /** Wallets whose machine loses power: what they acknowledged is there, the rest comes back from the chain. */
 import assert from "node:assert/strict";
 import { SeededRandom } from "#base/lib/random.ts";
-import { MemoryChain } from "#money/ports/memory-chain.ts";
+import { MemoryChain } from "#money/ports/test-support/memory-chain.ts";
+import { good, scriptOf, WalletWorld } from "#money/wallet/test-support/wallet-world.ts";
 import type { Wallet } from "#money/wallet/wallet.ts";
-import { good, scriptOf, WalletWorld } from "#money/wallet/wallet-world.ts";
 
 const FOREIGN = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
 

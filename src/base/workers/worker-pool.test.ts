@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
-import type { TestJob, TestResult } from "./test-worker.ts";
+import type { TestJob, TestResult } from "./test-support/worker.ts";
 import { WorkerCrashError, WorkerPool, type WorkerPoolOptions } from "./worker-pool.ts";
 
-const file = new URL("./test-worker.ts", import.meta.url);
+const file = new URL("./test-support/worker.ts", import.meta.url);
 
 function pool(t: TestContext, options: Partial<WorkerPoolOptions> = {}): WorkerPool<TestJob, TestResult> {
   const made = new WorkerPool<TestJob, TestResult>({ file, size: 2, name: "test", ...options });
@@ -65,7 +65,7 @@ test("a job that throws rejects alone, with name, message and the worker's stack
   await assert.rejects(failing, (error: Error) => {
     assert.equal(error.name, "RangeError");
     assert.equal(error.message, "too far");
-    assert.match(error.stack ?? "", /test-worker\.ts/);
+    assert.match(error.stack ?? "", /worker\.ts/);
     return true;
   });
   assert.equal(await adding, 3);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MemoryChain } from "#money/ports/memory-chain.ts";
-import { good, scriptOf, WalletWorld } from "./wallet-world.ts";
+import { MemoryChain } from "#money/ports/test-support/memory-chain.ts";
+import { good, scriptOf, WalletWorld } from "./test-support/wallet-world.ts";
 
 const FOREIGN = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
 const TEN_MINUTES = 10 * 60 * 1000;

@@ -7,8 +7,8 @@ import { decodeTransaction, encodeTransaction, tableOf } from "#protocol/bitcoin
 import { hashTxs } from "#protocol/bitcoin/txid.ts";
 import { BRANCH } from "./branches.ts";
 import { encodePsbt } from "./psbt.ts";
+import { good, scriptOf, WalletWorld, WORDS } from "./test-support/wallet-world.ts";
 import type { SpendReview } from "./wallet-views.ts";
-import { good, scriptOf, WalletWorld, WORDS } from "./wallet-world.ts";
 
 const test = (name: string, run: () => Promise<void>) => declareTest(name, { timeout: 30_000 }, run);
 

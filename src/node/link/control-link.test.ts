@@ -10,7 +10,7 @@ import { z } from "zod";
 import { systemClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
 import type { SharingControl, SharingEvent } from "#doors/api/sharing-control.ts";
-import { type ControlWorld, sharingControlSuite } from "#doors/api/sharing-control-suite.ts";
+import { type ControlWorld, sharingControlSuite } from "#doors/api/test-support/sharing-control-suite.ts";
 import { MemoryFileStore } from "#doors/s3/test-support/memory-file-store.ts";
 import { FreeRail } from "#sharing/deals/free-rail.ts";
 import type { PeerView } from "#sharing/mesh/mesh.ts";

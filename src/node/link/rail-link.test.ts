@@ -8,7 +8,7 @@ import { FaultWorld } from "#base/store/fault-world.ts";
 import type { RailName } from "#sharing/deals/deal.ts";
 import { FreeRail } from "#sharing/deals/free-rail.ts";
 import type { PaymentRail, RailPeer } from "#sharing/deals/payment-rail.ts";
-import { paymentRailSuite } from "#sharing/deals/payment-rail-suite.ts";
+import { paymentRailSuite } from "#sharing/deals/test-support/payment-rail-suite.ts";
 import { Link } from "../link.ts";
 import { PaymentBudget } from "../payment-budget.ts";
 import { LinkedRail, serveRails } from "./rail-link.ts";

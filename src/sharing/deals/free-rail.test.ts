@@ -1,5 +1,5 @@
 import { FreeRail } from "./free-rail.ts";
-import { paymentRailSuite } from "./payment-rail-suite.ts";
+import { paymentRailSuite } from "./test-support/payment-rail-suite.ts";
 
 paymentRailSuite("free", async () => {
   const payerPeer = { peer: "payer", account: "aa" };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { silentLogger } from "#base/lib/logger.ts";
-import { WalletWorld } from "#money/wallet/wallet-world.ts";
+import { WalletWorld } from "#money/wallet/test-support/wallet-world.ts";
 import { decodeAddress, isAddressError } from "#protocol/bitcoin/address.ts";
 import { regtest } from "#protocol/bitcoin/networks.ts";
 import type { ApiContext } from "../context.ts";

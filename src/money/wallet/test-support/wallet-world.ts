@@ -3,12 +3,12 @@ import { ManualClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
-import { MemoryChain } from "#money/ports/memory-chain.ts";
+import { MemoryChain } from "#money/ports/test-support/memory-chain.ts";
 import { decodeAddress, isAddressError } from "#protocol/bitcoin/address.ts";
 import { regtest } from "#protocol/bitcoin/networks.ts";
-import type { Wallet } from "./wallet.ts";
-import { WalletManager } from "./wallet-manager.ts";
-import type { WalletOutcome } from "./wallet-views.ts";
+import type { Wallet } from "../wallet.ts";
+import { WalletManager } from "../wallet-manager.ts";
+import type { WalletOutcome } from "../wallet-views.ts";
 
 export const WORDS = `${"abandon ".repeat(23)}art`;
 const NETWORK = regtest();

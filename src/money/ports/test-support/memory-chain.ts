@@ -2,14 +2,15 @@
  * For tests of money: a chain in memory without proof of work and without scripts, as its followers see one. It keeps
  * to what the suite of chain sources asks, so that what is true on it is true on a node's.
  */
-import { fromHexReversed, toHex, toHexReversed } from "#base/lib/bytes.ts";
+import { toHex, toHexReversed } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import { Signal } from "#base/lib/events.ts";
 import { encodeTransaction, type Transaction } from "#protocol/bitcoin/transaction.ts";
 import { parseTx, type TxTable } from "#protocol/bitcoin/tx-table.ts";
 import { hashTxs, txidAt } from "#protocol/bitcoin/txid.ts";
-import type { BlockPlace, ChainChange, ChainSource, ChainTx } from "./chain-source.ts";
+import type { BlockPlace, ChainChange, ChainSource, ChainTx } from "../chain-source.ts";
 import type { ChainSourceWorld } from "./chain-source-suite.ts";
+import { payFrom, spendCoin, type TestOutput } from "./spend-coin.ts";
 
 /** OP_TRUE: what the chain's own coins are locked with. */
 const ANYONE = Uint8Array.of(0x51);
@@ -234,35 +235,15 @@ export class MemoryChain implements ChainSource, ChainSourceWorld {
 
   async pay(script: Uint8Array, amount: number, fee = 1000): Promise<{ txid: string; raw: Uint8Array }> {
     const coin = this.#ownCoin(amount + fee);
-    const raw = await this.spend(coin.txid, coin.index, [
-      { value: amount, script },
-      { value: coin.value - amount - fee, script: ANYONE },
-    ]);
+    const raw = payFrom(coin, { script, amount, fee }, ANYONE);
     const verdict = await this.broadcast(raw);
     if (!verdict.ok) throw new Error(verdict.reason);
     await this.#telling;
     return { txid: verdict.txid, raw };
   }
 
-  async spend(
-    txid: string,
-    index: number,
-    outputs: readonly { value: number; script: Uint8Array }[],
-  ): Promise<Uint8Array> {
-    return encodeTransaction({
-      version: 2,
-      inputs: [
-        {
-          txid: fromHexReversed(txid)!,
-          index,
-          script: new Uint8Array(0),
-          sequence: 0xffff_fffd,
-          witness: [],
-        },
-      ],
-      outputs: [...outputs],
-      lockTime: 0,
-    });
+  async spend(txid: string, index: number, outputs: readonly TestOutput[]): Promise<Uint8Array> {
+    return spendCoin(txid, index, outputs);
   }
 
   /** Whether the chain has a coin left to pay so much of, the fee included. */

@@ -1,7 +1,7 @@
 /** What every payment rail keeps, run over each of them, directly and across the link of the two processes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PaymentRail, RailPeer } from "./payment-rail.ts";
+import type { PaymentRail, RailPeer } from "../payment-rail.ts";
 
 /** Two ends of a rail between a payer and a payee that may use it, and a stranger that may not. */
 export interface RailFixture {

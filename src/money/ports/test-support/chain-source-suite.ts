@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BlockPlace, ChainChange, ChainSource, ChainTx } from "./chain-source.ts";
+import type { BlockPlace, ChainChange, ChainSource, ChainTx } from "../chain-source.ts";
+import type { TestOutput } from "./spend-coin.ts";
 
 /** A chain that the suite may move, and the source under test on it. At least 110 blocks high. */
 export interface ChainSourceWorld extends AsyncDisposable {
@@ -16,11 +17,7 @@ export interface ChainSourceWorld extends AsyncDisposable {
   /** Pays satoshi to a script, into the mempool; the transaction's first output is the payment. */
   pay(script: Uint8Array, amount: number): Promise<{ readonly txid: string; readonly raw: Uint8Array }>;
   /** A transaction, not broadcast, that spends an output locked by {@link anyone}; it signals replaceability. */
-  spend(
-    txid: string,
-    index: number,
-    outputs: readonly { readonly value: number; readonly script: Uint8Array }[],
-  ): Promise<Uint8Array>;
+  spend(txid: string, index: number, outputs: readonly TestOutput[]): Promise<Uint8Array>;
   /** Replaces the last blocks by one more without transactions: those they held wait again. */
   reorg(depth: number): Promise<void>;
 }

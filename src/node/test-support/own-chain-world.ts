@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "#base/crypto/sha256.ts";
-import { fromHexReversed, toHexReversed } from "#base/lib/bytes.ts";
+import { toHexReversed } from "#base/lib/bytes.ts";
 import { silentLogger } from "#base/lib/logger.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import {
@@ -18,10 +18,11 @@ import { FeeEstimator } from "#ledger/mempool/fee-estimator.ts";
 import { Mempool } from "#ledger/mempool/mempool.ts";
 import { DEFAULT_MEMPOOL_OPTIONS } from "#ledger/mempool/mempool-options.ts";
 import type { BlockPlace } from "#money/ports/chain-source.ts";
-import type { ChainSourceWorld } from "#money/ports/chain-source-suite.ts";
+import type { ChainSourceWorld } from "#money/ports/test-support/chain-source-suite.ts";
+import { payFrom, spendCoin, type TestOutput } from "#money/ports/test-support/spend-coin.ts";
 import { payToWitness } from "#protocol/bitcoin/address.ts";
-import { decodeTransaction, encodeTransaction, type Transaction } from "#protocol/bitcoin/transaction.ts";
-import { OwnChainSource } from "./own-chain-source.ts";
+import { decodeTransaction, type Transaction } from "#protocol/bitcoin/transaction.ts";
+import { OwnChainSource } from "../own-chain-source.ts";
 
 /** OP_TRUE behind a witness program. */
 const TRUE = Uint8Array.of(0x51);
@@ -94,34 +95,15 @@ export class OwnChainWorld implements ChainSourceWorld {
   async pay(script: Uint8Array, amount: number): Promise<{ txid: string; raw: Uint8Array }> {
     this.#spentCoinbases++;
     const coinbase = this.#blocks[this.#spentCoinbases]!.txids[0]!;
-    const raw = await this.spend(toHexReversed(coinbase), 0, [
-      { value: amount, script },
-      { value: REWARD - amount - 1000, script: ANYONE },
-    ]);
+    const coin = { txid: toHexReversed(coinbase), index: 0, value: REWARD };
+    const raw = payFrom(coin, { script, amount, fee: 1000 }, ANYONE, [TRUE]);
     const verdict = await this.source.broadcast(raw);
     if (!verdict.ok) throw new Error(verdict.reason);
     return { txid: verdict.txid, raw };
   }
 
-  async spend(
-    txid: string,
-    index: number,
-    outputs: readonly { value: number; script: Uint8Array }[],
-  ): Promise<Uint8Array> {
-    return encodeTransaction({
-      version: 2,
-      inputs: [
-        {
-          txid: fromHexReversed(txid)!,
-          index,
-          script: new Uint8Array(0),
-          sequence: 0xffff_fffd,
-          witness: [TRUE],
-        },
-      ],
-      outputs: [...outputs],
-      lockTime: 0,
-    });
+  async spend(txid: string, index: number, outputs: readonly TestOutput[]): Promise<Uint8Array> {
+    return spendCoin(txid, index, outputs, [TRUE]);
   }
 
   async reorg(depth: number): Promise<void> {

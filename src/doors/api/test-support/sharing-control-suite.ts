@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SharingControl, SharingEvent } from "./sharing-control.ts";
+import type { SharingControl, SharingEvent } from "../sharing-control.ts";
 
 /** A control under test, and a hand on what it tells. */
 export interface ControlWorld extends AsyncDisposable {

@@ -1,6 +1,6 @@
 /** The worker of worker-pool.test.ts. */
 import { threadId, workerData } from "node:worker_threads";
-import { serveJobs } from "./serve-jobs.ts";
+import { serveJobs } from "../serve-jobs.ts";
 
 /** What the test asks of a worker. */
 export type TestJob =
