@@ -115,10 +115,8 @@ test("what was deleted is left out, what is deleted later frees the pack, and co
   await circle.stop();
 });
 
-test("a reader that holds a deleted object still reads it, though what lies beside it was packed; it is copied no more", async () => {
-  const circle = await Circle.start({ hosts: 3, policy: { ...AT_ONCE, garbageSeconds: 3600 } });
-  const { files } = await circle.owner();
-  await files.createBucket("box");
+/** 24 files of 5,000 bytes, 16 of which share a slab with another. */
+async function putShared(circle: Circle, files: Files): Promise<Map<string, Uint8Array>> {
   const bodies = new Map<string, Uint8Array>();
   for (let i = 0; i < 8; i++) {
     // The first is on its way alone, the two after it share a slab.
@@ -129,6 +127,14 @@ test("a reader that holds a deleted object still reads it, though what lies besi
     });
     await Promise.all(three);
   }
+  return bodies;
+}
+
+test("a reader that holds a deleted object still reads it, though what lies beside it was packed; it is copied no more", async () => {
+  const circle = await Circle.start({ hosts: 3, policy: { ...AT_ONCE, garbageSeconds: 3600 } });
+  const { files } = await circle.owner();
+  await files.createBucket("box");
+  const bodies = await putShared(circle, files);
   const held = await files.head("box", "file 5 2");
   const bytes = bodies.get("file 5 2")!;
   const [before] = await files.health(held);
@@ -146,6 +152,30 @@ test("a reader that holds a deleted object still reads it, though what lies besi
   await assert.rejects(files.copy(held, "box", "back"), (error) => {
     return error instanceof FileError && error.code === "NoSuchKey";
   });
+  await circle.stop();
+});
+
+test("what one machine copied while another saw it deleted and left it behind is kept", async () => {
+  const circle = await Circle.start({ hosts: 3, policy: AT_ONCE });
+  const one = await circle.owner();
+  await one.files.createBucket("box");
+  const bodies = await putShared(circle, one.files);
+  const two = await circle.owner();
+  await two.files.sync();
+  const source = await two.files.head("box", "file 5 2");
+  await one.files.delete("box", "file 5 2");
+  await one.files.upkeep();
+  assert.equal(await bodySlabs(one.files), 1, "packed, without it");
+  await two.files.copy(source, "box", "copy");
+  bodies.set("copy", bodies.get("file 5 2")!);
+  bodies.delete("file 5 2");
+  for (let round = 0; round < 3; round++) await one.files.upkeep();
+  await checkBodies(one.files, bodies, "who packed");
+  for (let round = 0; round < 3; round++) await two.files.upkeep();
+  await checkBodies(two.files, bodies, "who copied");
+  const fresh = await circle.owner();
+  await fresh.files.sync();
+  await checkBodies(fresh.files, bodies, "an empty machine");
   await circle.stop();
 });
 
@@ -230,5 +260,28 @@ test("the log of a retired machine is removed once another's snapshot holds it",
   const last = await circle.owner();
   assert.equal((await last.files.sync()).unread, 0);
   await checkBodies(last.files, bodies, "after its return");
+  await circle.stop();
+});
+
+test("more retired machines than a head can name do not keep an empty one from reading all", async () => {
+  const circle = await Circle.start({ hosts: 3, policy: { ...AT_ONCE, retiredSeconds: 0 } });
+  const bodies = new Map<string, Uint8Array>();
+  for (let i = 0; i < 9; i++) {
+    const { files, mesh } = await circle.owner();
+    await files.sync();
+    if (i === 0) await files.createBucket("box");
+    const bytes = circle.random.fill(new Uint8Array(1000));
+    await files.put("box", `of machine ${i}`, bodyOf(bytes));
+    bodies.set(`of machine ${i}`, bytes);
+    await files.stop();
+    circle.network.kill(mesh.self);
+  }
+  const last = await circle.owner();
+  await last.files.sync();
+  for (let round = 0; round < 3; round++) await last.files.upkeep();
+  await checkBodies(last.files, bodies, "the last machine");
+  const fresh = await circle.owner();
+  assert.equal((await fresh.files.sync()).unread, 0);
+  await checkBodies(fresh.files, bodies, "an empty machine");
   await circle.stop();
 });
