@@ -1,0 +1,107 @@
+/** Uploads in parts. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type DoorUnderTest, expectError, md5 } from "./door-under-test.ts";
+import { elementText, elementTexts } from "./s3-client.ts";
+
+export function uploadCases(under: DoorUnderTest): void {
+  const { send, makeBucket } = under;
+
+  async function startUpload(path: string): Promise<string> {
+    const { text, status } = await send("POST", `${path}?uploads`, {
+      headers: { "Content-Type": "image/png" },
+    });
+    assert.equal(status, 200, text);
+    return elementText(text, "UploadId")!;
+  }
+
+  function completion(parts: readonly (readonly [number, string])[]): string {
+    const list = parts.map(
+      ([part, etag]) => `<Part><ETag>${etag}</ETag><PartNumber>${part}</PartNumber></Part>`,
+    );
+    return `<CompleteMultipartUpload>${list.join("")}</CompleteMultipartUpload>`;
+  }
+
+  test("an object is put together from parts", async () => {
+    await makeBucket("parts");
+    const id = await startUpload("/parts/whole");
+    const big = new Uint8Array(5 * 1024 * 1024).fill(1);
+    const put = (part: number, body: Uint8Array | string) =>
+      send("PUT", `/parts/whole?partNumber=${part}&uploadId=${id}`, { body });
+    const one = await put(1, big);
+    assert.equal(one.status, 200, one.text);
+    await send("PUT", "/parts/source", { body: "0123456789" });
+    const copied = await send("PUT", `/parts/whole?partNumber=7&uploadId=${id}`, {
+      headers: { "x-amz-copy-source": "parts/source", "x-amz-copy-source-range": "bytes=2-4" },
+    });
+    assert.equal(copied.status, 200, copied.text);
+    const etags = [one.headers.etag!, elementText(copied.text, "ETag")!] as const;
+
+    const list = await send("GET", `/parts/whole?uploadId=${id}&max-parts=1`);
+    assert.deepEqual(elementTexts(list.text, "PartNumber"), ["1"]);
+    assert.equal(elementText(list.text, "IsTruncated"), "true");
+    const rest = await send("GET", `/parts/whole?uploadId=${id}&part-number-marker=1`);
+    assert.deepEqual(elementTexts(rest.text, "PartNumber"), ["7"]);
+    assert.equal(elementText(rest.text, "IsTruncated"), "false");
+    assert.equal(elementText(rest.text, "Size"), "3");
+
+    const finish = (body: string, path = "/parts/whole") => send("POST", `${path}?uploadId=${id}`, { body });
+    const swapped = completion([
+      [7, etags[1]],
+      [1, etags[0]],
+    ]);
+    expectError(await finish(swapped), 400, "InvalidPartOrder");
+    expectError(await finish(completion([[1, '"no"']])), 400, "InvalidPart");
+    expectError(await finish(completion([[0, "a"]])), 400, "InvalidArgument");
+    expectError(await finish(completion([])), 400, "MalformedXML");
+    expectError(await finish(completion([[1, etags[0]]]), "/parts/other"), 404, "NoSuchUpload");
+    await put(2, "small");
+    const small = completion([
+      [2, `"${md5("small")}"`],
+      [7, etags[1]],
+    ]);
+    expectError(await finish(small), 400, "EntityTooSmall");
+    const done = await finish(
+      completion([
+        [1, etags[0]],
+        [7, etags[1]],
+      ]),
+    );
+    assert.equal(done.status, 200, done.text);
+    assert.match(elementText(done.text, "ETag")!, /^&quot;[0-9a-f]{32}-2&quot;$/);
+    const get = await send("GET", "/parts/whole");
+    assert.equal(get.bytes.length, big.length + 3);
+    assert.equal(get.text.slice(-3), "234");
+    assert.equal(get.headers["content-type"], "image/png");
+    expectError(await finish(completion([[1, etags[0]]])), 404, "NoSuchUpload");
+    for (const part of ["0", "10001", "x", ""]) {
+      const other = await startUpload("/parts/n");
+      expectError(
+        await send("PUT", `/parts/n?partNumber=${part}&uploadId=${other}`, { body: "" }),
+        400,
+        "InvalidArgument",
+      );
+    }
+  });
+
+  test("open uploads are listed with their prefixes, and given up", async () => {
+    await makeBucket("uploads");
+    const ids = new Map<string, string>();
+    for (const key of ["a", "dir/1", "dir/2", "z"]) ids.set(key, await startUpload(`/uploads/${key}`));
+    const list = await send("GET", "/uploads?uploads&delimiter=%2F");
+    assert.deepEqual(elementTexts(list.text, "Key"), ["a", "z"]);
+    assert.match(list.text, /<CommonPrefixes><Prefix>dir\/<\/Prefix><\/CommonPrefixes>/);
+    const keys: string[] = [];
+    let from = "";
+    for (let pages = 0; pages < 10; pages++) {
+      const { text } = await send("GET", `/uploads?uploads&max-uploads=1${from}`);
+      keys.push(...elementTexts(text, "Key"));
+      if (elementText(text, "IsTruncated") !== "true") break;
+      from = `&key-marker=${encodeURIComponent(elementText(text, "NextKeyMarker")!)}&upload-id-marker=${elementText(text, "NextUploadIdMarker")}`;
+    }
+    assert.deepEqual(keys, ["a", "dir/1", "dir/2", "z"]);
+    assert.equal((await send("DELETE", `/uploads/a?uploadId=${ids.get("a")}`)).status, 204);
+    expectError(await send("DELETE", `/uploads/a?uploadId=${ids.get("a")}`), 404, "NoSuchUpload");
+    expectError(await send("DELETE", `/uploads/a?uploadId=${ids.get("z")}`), 404, "NoSuchUpload");
+  });
+}
