@@ -33,6 +33,7 @@ import {
   carriedR,
   density,
   drawDirection,
+  drawnSpread,
   openScatter,
   outX,
   outY,
@@ -62,6 +63,13 @@ const SURE_BOUNCES: u32 = 2;
 /** Planes of random points for the camera, then for each bounce. */
 const CAMERA_PLANES: u32 = 2;
 const BOUNCE_PLANES: u32 = 3;
+/**
+ * Where light is bounded: roughness at least of what is met after a bounce of spread 1. What a mirror throws on a dull
+ * surface is found by chance alone, once in thousands of paths, as a spark; a little blurred, it is found often.
+ */
+const BLUR: f32 = 0.5;
+/** What is seen to shine may be so many times as bright as late light. */
+const SEEN: f32 = 2;
 /** From this bounce on, evenly filled planes gain nothing. */
 const EVEN_BOUNCES: u32 = 4;
 
@@ -70,13 +78,33 @@ export let pathR: f32 = 0;
 export let pathG: f32 = 0;
 export let pathB: f32 = 0;
 
+/** Parts of it: what the camera sees shine, and what came after the first bounce. */
+let seenR: f32 = 0;
+let seenG: f32 = 0;
+let seenB: f32 = 0;
 let lateR: f32 = 0;
 let lateG: f32 = 0;
 let lateB: f32 = 0;
 
-/** Adds light found after `bounces` bounces; what comes after the first is summed apart, to be clamped. */
+/** Whether light is bounded, and what is met after a bounce blurred. */
+let isBounded = false;
+
+/** What (r, g, b) is to be multiplied by to be within a bound, 0 for none: its colour stays. */
+function within(bound: f32, r: f32, g: f32, b: f32): f32 {
+  const most = max2(max2(r, g), b);
+  return bound > 0 && most > bound ? bound / most : 1;
+}
+
+/**
+ * Adds light found after `bounces` bounces. What comes after the first is summed apart, to be bounded, and so is what is
+ * seen at once: lamps are many times as bright as white, and one sample at their edge would make all of a pixel white.
+ */
 function add(bounces: u32, r: f32, g: f32, b: f32): void {
-  if (bounces <= 1) {
+  if (bounces == 0) {
+    seenR += r;
+    seenG += g;
+    seenB += b;
+  } else if (bounces == 1) {
     pathR += r;
     pathG += g;
     pathB += b;
@@ -114,6 +142,9 @@ export function followPath(x: u32, y: u32, width: u32, height: u32, camera: usiz
   pathR = 0;
   pathG = 0;
   pathB = 0;
+  seenR = 0;
+  seenG = 0;
+  seenB = 0;
   lateR = 0;
   lateG = 0;
   lateB = 0;
@@ -147,15 +178,13 @@ export function followPath(x: u32, y: u32, width: u32, height: u32, camera: usiz
     dz = dz * focus - lz;
   }
   const scale: f32 = 1 / sqrt<f32>(dx * dx + dy * dy + dz * dz);
+  isBounded = clamp > 0;
   walk(ox, oy, oz, dx * scale, dy * scale, dz * scale, bounces);
-  if (clamp > 0) {
-    lateR = min2(lateR, clamp);
-    lateG = min2(lateG, clamp);
-    lateB = min2(lateB, clamp);
-  }
-  pathR = clean(pathR + lateR);
-  pathG = clean(pathG + lateG);
-  pathB = clean(pathB + lateB);
+  const seen = within(SEEN * clamp, seenR, seenG, seenB);
+  const late = within(clamp, lateR, lateG, lateB);
+  pathR = clean(seenR * seen + pathR + lateR * late);
+  pathG = clean(seenG * seen + pathG + lateG * late);
+  pathB = clean(seenB * seen + pathB + lateB * late);
 }
 
 /** What is no number, or none that a picture can hold, becomes 0, so that no NaN's bits reach the result. */
@@ -169,6 +198,8 @@ function walk(ox: f32, oy: f32, oz: f32, dx: f32, dy: f32, dz: f32, bounces: u32
   let b: f32 = 1;
   /** Density with which the last bounce drew this direction; 0 for the camera's own. */
   let drawn: f32 = 0;
+  /** Roughness at least of what is met next. */
+  let blur: f32 = 0;
   for (let bounce: u32 = 0; ; bounce++) {
     startRay();
     if (!trace(ox, oy, oz, dx, dy, dz, FAR, bounce == 0 ? CAMERA : BOUNCE)) {
@@ -196,7 +227,7 @@ function walk(ox: f32, oy: f32, oz: f32, dx: f32, dy: f32, dz: f32, bounces: u32
     const liftX = flatX * lift;
     const liftY = flatY * lift;
     const liftZ = flatZ * lift;
-    openScatter(dx, dy, dz);
+    openScatter(dx, dy, dz, blur);
     draw(bounce, 0);
     const choice = randomX;
     const lightChoice = randomY;
@@ -213,6 +244,7 @@ function walk(ox: f32, oy: f32, oz: f32, dx: f32, dy: f32, dz: f32, bounces: u32
     oy = py + liftY;
     oz = pz + liftZ;
     drawn = density;
+    if (isBounded) blur = max2(blur, BLUR * drawnSpread);
     r *= carriedR / density;
     g *= carriedG / density;
     b *= carriedB / density;

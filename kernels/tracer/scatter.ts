@@ -37,6 +37,8 @@ let grazingB: f32 = 0;
 let diffuseR: f32 = 0;
 let diffuseG: f32 = 0;
 let diffuseB: f32 = 0;
+/** Roughness of the surface as it scatters here. */
+let rough: f32 = 0;
 /** Share of the microfacets in choosing a direction. */
 let mirrorShare: f32 = 0;
 
@@ -44,6 +46,9 @@ let mirrorShare: f32 = 0;
 let drawnX: f32 = 0;
 let drawnY: f32 = 0;
 let drawnZ: f32 = 0;
+
+/** How spread out the direction is that was drawn last: the roughness of the facets, or 1 where the ground scattered. */
+export let drawnSpread: f32 = 0;
 
 /** Results: a direction in the world; what it carries (times the cosine); how likely it would be drawn. */
 export let outX: f32 = 0;
@@ -133,8 +138,11 @@ function lookUp(z: f32, rough: f32): void {
   layerGrazing = upperG + (lowerG - upperG) * fy;
 }
 
-/** Readies the surface just met for a viewer in the direction against (dx, dy, dz). */
-export function openScatter(dx: f32, dy: f32, dz: f32): void {
+/**
+ * Readies the surface just met for a viewer in the direction against (dx, dy, dz).
+ * @param least roughness that it has at least.
+ */
+export function openScatter(dx: f32, dy: f32, dz: f32, least: f32): void {
   // A frame without branches (Duff and others 2017).
   const sign = copysign<f32>(1, normalZ);
   const a: f32 = -1 / (sign + normalZ);
@@ -148,9 +156,10 @@ export function openScatter(dx: f32, dy: f32, dz: f32): void {
   viewX = -(dx * tangentX + dy * tangentY + dz * tangentZ);
   viewY = -(dx * bitangentX + dy * bitangentY + dz * bitangentZ);
   viewZ = max2(-(dx * normalX + dy * normalY + dz * normalZ), 1e-4);
-  alpha = max2(roughness * roughness, SMALLEST_ALPHA);
+  rough = max2(roughness, least);
+  alpha = max2(rough * rough, SMALLEST_ALPHA);
   viewLambda = lambda(viewX, viewY, viewZ, alpha);
-  lookUp(viewZ, roughness);
+  lookUp(viewZ, rough);
   const lost: f32 = 1 / max2(layerStraight + layerGrazing, 0.05) - 1;
   const glaze: f32 = (1 - metallic) * (1 + DIELECTRIC * lost);
   grazingR = glaze + metallic * (1 + baseR * lost);
@@ -181,12 +190,14 @@ export function drawDirection(choice: f32, u: f32, v: f32): bool {
     x = facing * drawnX - viewX;
     y = facing * drawnY - viewY;
     z = facing * drawnZ - viewZ;
+    drawnSpread = rough;
   } else {
     sinCosTurn(u);
     const radius = sqrt<f32>(v);
     x = radius * cosine;
     y = radius * sine;
     z = sqrt<f32>(1 - v);
+    drawnSpread = 1;
   }
   if (!(z > 1e-6)) return false;
   outX = x * tangentX + y * bitangentX + z * normalX;

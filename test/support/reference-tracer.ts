@@ -204,6 +204,12 @@ export class Scatter {
   }
 }
 
+/** Light within a bound (0: none), of the same colour. */
+function bounded(light: V, bound: number): V {
+  const most = Math.max(...light);
+  return bound > 0 && most > bound ? scale(light, bound / most) : light;
+}
+
 /** The two axes beside a normal, as the kernel lays them. */
 function axesOf([x, y, z]: V): [V, V] {
   const sign = z < 0 || Object.is(z, -0) ? -1 : 1;
@@ -308,14 +314,18 @@ export class ReferenceTracer {
       from = add(from, off);
       along = sub(scale(along, camera.focusDistance), off);
     }
-    const early: V = [0, 0, 0];
-    const late: V = [0, 0, 0];
+    const sums: [V, V, V] = [
+      [0, 0, 0],
+      [0, 0, 0],
+      [0, 0, 0],
+    ];
     this.#walk(from, unit(along), numbers, bounces, (bounce, light) => {
-      const sum = bounce <= 1 ? early : late;
+      const sum = sums[Math.min(bounce, 2)]!;
       for (let i = 0; i < 3; i++) sum[i]! += light[i]!;
     });
-    const limit = this.#job.clamp > 0 ? this.#job.clamp : Number.POSITIVE_INFINITY;
-    return add(early, late.map((value) => Math.min(limit, value)) as V);
+    const [seen, first, late] = sums;
+    const { clamp } = this.#job;
+    return add(add(bounded(seen, 2 * clamp), first), bounded(late, clamp));
   }
 
   #walk(
@@ -330,6 +340,7 @@ export class ReferenceTracer {
     let weight: V = [1, 1, 1];
     let drawn = 0;
     let nearness = 0;
+    let blur = 0;
     const pair = (bounce: number, which: number): [number, number] =>
       bounce < 4 ? numbers.point(2 + 3 * bounce + which) : [numbers.next(), numbers.next()];
     for (let bounce = 0; ; bounce++) {
@@ -360,7 +371,7 @@ export class ReferenceTracer {
       const { normal, base, metallic, roughness } = surface;
       const [tangent, bitangent] = axesOf(normal);
       const inward = (w: V): V => [dot(w, tangent), dot(w, bitangent), dot(w, normal)];
-      const scatter = new Scatter(inward(scale(along, -1)), base, metallic, roughness);
+      const scatter = new Scatter(inward(scale(along, -1)), base, metallic, Math.max(roughness, blur));
       const [choice, lightChoice] = pair(bounce, 0);
       const [lu, lv] = pair(bounce, 1);
       const chances = this.#lamps.map(({ power, centre, radius }) => {
@@ -388,6 +399,9 @@ export class ReferenceTracer {
       along = add(add(scale(tangent, out[0]), scale(bitangent, out[1])), scale(normal, out[2]));
       if (dot(along, flat) <= 0) return;
       drawn = density;
+      if (this.#job.clamp > 0) {
+        blur = Math.max(blur, choice < scatter.mirrorShare ? 0.5 * Math.max(roughness, blur) : 0.5);
+      }
       weight = scale(times(weight, carried), 1 / density);
       if (bounce >= 2) {
         const stay = Math.min(0.95, Math.max(...weight));

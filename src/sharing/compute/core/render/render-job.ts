@@ -48,7 +48,11 @@ export interface RenderJob {
   readonly seed: readonly [low: number, high: number];
   readonly camera: Camera;
   readonly tileSize: number;
-  /** Largest radiance that a single path may bring to a pixel's channel after its first bounce; 0 sets no bound. */
+  /**
+   * Largest radiance of any colour that a single path may bring after its first bounce, and half of what it may bring
+   * from a lamp that is seen; beyond it light is dimmed in its own colour. Where it is set, what mirrors throw on dull
+   * surfaces is blurred, too. 0: neither, for light exactly as it is.
+   */
   readonly clamp: number;
   /** Stops by which the finished picture is brightened: no part of tracing, it travels with the tasks. */
   readonly exposure: number;

@@ -34,9 +34,9 @@ import { drawPairs, verifyTile } from "./verify-tile.ts";
 
 /**
  * Bound on a path's late light where the user names none, as a multiple of what appears white: it takes the sparks out
- * and dims next to nothing.
+ * and dims a few hundredths of what is lit by light that was mirrored twice.
  */
-const DEFAULT_CLAMP = 4;
+const DEFAULT_CLAMP = 2;
 /** Samples a millisecond that a slow provider makes of a costly scene. */
 const SLOWEST = 10;
 const LEAST_MILLISECONDS = 30_000;

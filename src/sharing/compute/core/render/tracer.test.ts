@@ -173,6 +173,86 @@ test("a sun of angle a lights a floor by π L sin²a, and throws a shadow", () =
   assert.ok(shaded! < expected / 50, `${shaded}`);
 });
 
+test("a lamp that is seen is bounded in its own colour, and the light that it throws is not", () => {
+  const lamp = { ...squareArrays(0.5), indices: [0, 2, 1, 0, 3, 2] };
+  const scene = model({
+    meshes: [
+      [primitive({ positions: lamp.positions, indices: lamp.indices }, 0)],
+      [primitive(squareArrays(4), 1)],
+    ],
+    placements: [
+      { mesh: 0, matrix: placed([0, 1, 0]) },
+      { mesh: 1, matrix: IDENTITY },
+    ],
+    materials: [
+      material({ base: [0, 0, 0, 1], emission: [40, 20, 10] }),
+      material({ base: [0.2, 0.2, 0.2, 1] }),
+    ],
+    sky: evenSky(0),
+  });
+  const seen = (clamp: number): number[] => {
+    const work = job(lookAt([0, 0.1, 0.01], [0, 1, 0], 0.1), { width: 8, height: 8, samples: 16, clamp });
+    return meanOf(render(pack(scene), work), 16);
+  };
+  // The lamp mirrors a little of the floor besides.
+  for (const [clamp, expected] of [
+    [0, [40, 20, 10]],
+    [2, [4, 2, 1]],
+    [100, [40, 20, 10]],
+  ] as const) {
+    for (const [i, value] of seen(clamp).entries()) {
+      assert.ok(Math.abs(value / expected[i]! - 1) < 0.02, `${value} for ${expected[i]}`);
+    }
+  }
+  const thrown = (clamp: number): number[] => {
+    const work = job(lookAt([3, 2, 0], [1, 0, 0], 0.02), {
+      width: 8,
+      height: 8,
+      samples: 64,
+      bounces: 1,
+      clamp,
+    });
+    return meanOf(render(pack(scene), work), 64);
+  };
+  assert.deepEqual(thrown(0.01), thrown(0));
+});
+
+test("bounded light has few sparks: what a mirror throws on a wall is blurred, and hardly dimmed", () => {
+  // A low sun, a floor that mirrors it, a dull wall.
+  const scene = model({
+    meshes: [[primitive(squareArrays(6), 0)], [primitive(squareArrays(6), 1)]],
+    placements: [
+      { mesh: 0, matrix: IDENTITY },
+      { mesh: 1, matrix: [1, 0, 0, 0, 0, 0, 1, 0, 0, -1, 0, 0, 0, 0, -1, 1] },
+    ],
+    materials: [
+      material({ base: [0.9, 0.9, 0.9, 1], metallic: 1, roughness: 0.15, doubleSided: true }),
+      material({ base: [0.7, 0.7, 0.7, 1], roughness: 1, doubleSided: true }),
+    ],
+    sky: {
+      ...evenSky(0.1),
+      sun: { direction: [0.3, 0.5, 0.8], radiance: [600, 600, 600], radius: 0.03 },
+    },
+  });
+  const look = lookAt([0, 2, 5], [0, 1, -1], 0.3);
+  const render2 = (clamp: number, seed: number): Float32Array =>
+    render(pack(scene), job(look, { samples: 64, clamp, seed: [seed, 0] }));
+  const [noise, mean] = [
+    [0, 0],
+    [0, 0],
+  ];
+  // No bound that light could reach: the blur alone.
+  for (const [i, clamp] of [0, 1e6].entries()) {
+    const [a, b] = [render2(clamp, 1), render2(clamp, 2)] as const;
+    for (const [at, value] of a.entries()) {
+      noise[i]! += (value - b[at]!) ** 2;
+      mean[i]! += value + b[at]!;
+    }
+  }
+  assert.ok(noise[1]! < 0.25 * noise[0]!, `noise ${noise}`);
+  assert.ok(Math.abs(mean[1]! / mean[0]! - 1) < 0.1, `means ${mean}`);
+});
+
 test("a camera looks through backs of one-sided surfaces, and sees both-sided ones", () => {
   const scene = (doubleSided: boolean) =>
     model({
