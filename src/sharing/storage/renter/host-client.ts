@@ -7,7 +7,7 @@ import type { Random } from "#base/lib/random.ts";
 import type { Deal, Deals, Step } from "#sharing/deals/deal.ts";
 import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
 import { accept, type MethodSpec, type Outcome, refuse } from "#sharing/mesh/protocol.ts";
-import { auditEvidence } from "../audit-evidence.ts";
+import { auditEvidence, readEvidence } from "../audit-evidence.ts";
 import { CELL_BYTES, cellCountOf } from "../codec/scheme.ts";
 import { cellsLength, verifyAudit, verifyCells } from "../codec/shard-proof.ts";
 import { type ListedShard, MAX_ROOTS, storageProtocol } from "../messages.ts";
@@ -32,6 +32,8 @@ export interface HostClientDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly policy: RenterPolicy;
+  /** Called for cells that came and that their proof holds for: what this host is owed for, and the hash that says so. */
+  readonly served?: (host: PeerId, bytes: number, evidence: Uint8Array) => void;
 }
 
 /** Messages of one upload that are under way at a time, and cells in each: every message is copied on its way. */
@@ -120,6 +122,7 @@ export class HostClient {
       this.#cheated(host, "sent cells that are not those of the shard");
       return { ok: false, refusal: { code: "bad-reply", text: "cells that the proof does not hold for" } };
     }
+    this.#d.served?.(host, bytes, readEvidence(shard.root, first, count, outcome.value.proof));
     return accept(outcome.value.bytes);
   }
 

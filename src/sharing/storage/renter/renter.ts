@@ -62,7 +62,10 @@ export class Renter {
     this.#d = dependencies;
     const { mesh, deals, clock, random } = dependencies;
     this.hosts = new HostBook({ mesh, clock, policy });
-    this.client = new HostClient({ mesh, deals, book: this.hosts, clock, random, policy });
+    this.client = new HostClient({
+      ...{ mesh, deals, book: this.hosts, clock, random, policy },
+      served: (host, bytes, evidence) => this.settlements.read(host, bytes, evidence),
+    });
     this.settlements = new Settlements(this.client, dependencies);
     this.watch = new SlabWatch(policy, { ...dependencies, renter: this });
   }
@@ -214,10 +217,8 @@ export class Renter {
   }
 
   /** Bytes of a slab; see {@link readSlab}. */
-  async *read(slab: SlabRecord, offset: number, length: number): AsyncGenerator<Uint8Array> {
-    for await (const chunk of readSlab(slab, offset, length, this.reading)) yield chunk;
-    const share = length / slab.scheme.needed;
-    for (const { host } of slab.shards) if (host !== "") this.settlements.read(host, share);
+  read(slab: SlabRecord, offset: number, length: number): AsyncGenerator<Uint8Array> {
+    return readSlab(slab, offset, length, this.reading);
   }
 
   /** The whole of a slab, for those of the log. */

@@ -21,6 +21,8 @@ interface Account {
   running: boolean;
   egress: number;
   egressSteps: number;
+  /** Hash over the evidence of what was read since the last step. */
+  evidence: Uint8Array;
 }
 
 export class Settlements {
@@ -60,16 +62,22 @@ export class Settlements {
     });
   }
 
-  /** Bytes were read from a host and their proofs held. */
-  read(host: PeerId, bytes: number): void {
+  /** Bytes were read from a host and their proof held. @param evidence of `readEvidence`: a receipt names all of them. */
+  read(host: PeerId, bytes: number, evidence: Uint8Array = new Uint8Array(0)): void {
     const account = this.#account(host);
     account.egress += bytes;
+    account.evidence = sha256(concatBytes(account.evidence, evidence));
     if (account.egress < EGRESS_STEP) return;
     const counter = new TextEncoder().encode(`${host} ${account.egressSteps++}`);
-    const subject = toHex(sha256(concatBytes(this.#session, counter)));
-    const milliUnits = milliGib(account.egress);
-    this.#add(host, { what: "range read", subject, unit: "gib-egress", milliUnits, proof: subject });
+    this.#add(host, {
+      what: "range read",
+      subject: toHex(sha256(concatBytes(this.#session, counter))),
+      unit: "gib-egress",
+      milliUnits: milliGib(account.egress),
+      proof: toHex(account.evidence),
+    });
     account.egress = 0;
+    account.evidence = new Uint8Array(32);
   }
 
   /** Waits for what is under way; what waits is left. */
@@ -108,7 +116,7 @@ export class Settlements {
   #account(host: PeerId): Account {
     let account = this.#accounts.get(host);
     if (account === undefined) {
-      account = { waiting: [], running: false, egress: 0, egressSteps: 0 };
+      account = { waiting: [], running: false, egress: 0, egressSteps: 0, evidence: new Uint8Array(32) };
       this.#accounts.set(host, account);
     }
     return account;
