@@ -5,7 +5,7 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
 
 /** Bytes that sealing adds. */
-export const AEAD_TAG_BYTES = 16;
+const AEAD_TAG_BYTES = 16;
 
 const NAME = "chacha20-poly1305";
 const OPTIONS = { authTagLength: AEAD_TAG_BYTES };

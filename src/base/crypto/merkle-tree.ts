@@ -32,7 +32,7 @@ export function leafHashInto(bytes: Uint8Array, out: Uint8Array, at: number): vo
 }
 
 /** The hash over two nodes: SHA-256(0x01 ‖ left ‖ right). */
-export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   pairScratch.set(left, 1);
   pairScratch.set(right, 1 + HASH);
   return sha256(pairScratch);

@@ -90,7 +90,7 @@ function lowerBound(sorted: readonly string[], key: string): number {
 }
 
 /** A batch kept as a list of its own copies, for stores that apply it themselves. */
-export class ListBatch implements WriteBatch {
+class ListBatch implements WriteBatch {
   readonly #operations: BatchOperation[] = [];
   readonly #write: (operations: readonly BatchOperation[], options: WriteOptions) => Promise<void>;
   #written = false;
@@ -122,7 +122,7 @@ export class ListBatch implements WriteBatch {
 }
 
 /** Copies of operations, as a store keeps them. */
-export function copyOperations(operations: readonly BatchOperation[]): BatchOperation[] {
+function copyOperations(operations: readonly BatchOperation[]): BatchOperation[] {
   return operations.map((operation) =>
     operation.type === "put"
       ? { type: "put", key: operation.key.slice(), value: operation.value.slice() }

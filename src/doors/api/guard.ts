@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Sessions } from "./sessions.ts";
 
-export const SESSION_COOKIE = "freehold-session";
+const SESSION_COOKIE = "freehold-session";
 
 export interface GuardOptions {
   /** Host names that are this machine, without ports. */

@@ -62,7 +62,7 @@ export async function openApiServer(options: ApiServerOptions, context: ApiConte
 }
 
 /** The server with every route, not listening yet. */
-export async function buildApi(
+async function buildApi(
   options: Pick<ApiServerOptions, "page">,
   context: ApiContext,
   sessions: Sessions,

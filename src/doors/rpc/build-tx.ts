@@ -66,7 +66,7 @@ function parseInput(value: Json, { lockTime, replaceable }: TxArguments): Transa
 }
 
 /** Outputs from an object, or an array of objects with one member each. */
-export function parseOutputs(value: Json, network: Network): TransactionOutput[] {
+function parseOutputs(value: Json, network: Network): TransactionOutput[] {
   if (value === null) throw invalid("output argument must be non-null");
   const outputs: TransactionOutput[] = [];
   const scripts = new Set<string>();

@@ -14,7 +14,7 @@ interface Login {
 
 const NONE: ReadonlySet<string> = new Set();
 
-export const COOKIE_USER = "__cookie__";
+const COOKIE_USER = "__cookie__";
 
 /** The line of a fresh cookie file: user, colon, 32 random bytes in hex. */
 export function makeCookie(): string {

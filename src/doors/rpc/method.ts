@@ -150,7 +150,7 @@ export function expectString(value: Json): string {
   return value;
 }
 
-export function expectBoolean(value: Json): boolean {
+function expectBoolean(value: Json): boolean {
   if (typeof value !== "boolean") throw wrongType(value, "bool");
   return value;
 }

@@ -4,7 +4,7 @@ import { S3Error } from "./s3-error.ts";
 
 export const XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n';
 /** Namespace of every S3 document. */
-export const S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
+const S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /** Text that already is XML. */
 export class Xml {

@@ -23,7 +23,7 @@ import { taprootOutput } from "#protocol/bitcoin/taproot.ts";
 import { ADDRESS_TYPES, type AddressType } from "./wallet-views.ts";
 
 /** Unused addresses in a row after which a chain is taken to end (BIP44). */
-export const GAP_LIMIT = 20;
+const GAP_LIMIT = 20;
 
 const PURPOSE: Readonly<Record<AddressType, number>> = { bech32: 84, bech32m: 86 };
 const FUNCTION: Readonly<Record<AddressType, string>> = { bech32: "wpkh", bech32m: "tr" };
@@ -35,7 +35,7 @@ export interface AccountKey {
 }
 
 /** The path of an account: `84h/0h/0h`; SLIP-44's coin type is 0 on the main network and 1 elsewhere. */
-export function accountPath(type: AddressType, network: Network): number[] {
+function accountPath(type: AddressType, network: Network): number[] {
   return [PURPOSE[type], network.name === "main" ? 0 : 1, 0].map((step) => step + HARDENED);
 }
 

@@ -20,7 +20,7 @@ const LONG_TERM_FEE_RATE = 10_000;
 /** Rate at which an output is not worth spending (Core's -dustrelayfee). */
 const DUST_RATE = feeRatePerKvb(3000);
 /** Satoshi beyond which a fee is taken for a slip (Core's -maxtxfee). */
-export const MAX_FEE: number = COIN / 10;
+const MAX_FEE: number = COIN / 10;
 /** Satoshi per 1000 virtual bytes beyond which a rate is taken for a slip. */
 const MAX_FEE_RATE = COIN / 10;
 const DEFAULT_TARGET_BLOCKS = 6;

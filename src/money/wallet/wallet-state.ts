@@ -449,7 +449,7 @@ function outpointOf(table: TxTable, input: number): string {
   return `${toHexReversed(table.prevTxid(input))}:${table.prevIndex(input)}`;
 }
 
-export function signalsReplaceability(table: TxTable): boolean {
+function signalsReplaceability(table: TxTable): boolean {
   for (let i = 0; i < table.inputTotal; i++) if (table.sequence(i) <= MAX_REPLACEABLE_SEQUENCE) return true;
   return false;
 }

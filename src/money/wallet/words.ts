@@ -24,7 +24,7 @@ export function wordsOfEntropy(entropy: Uint8Array): string {
 }
 
 /** Words as typed, in the one form that BIP39 hashes: lower case, one space between. */
-export function normaliseWords(text: string): string {
+function normaliseWords(text: string): string {
   return text.normalize("NFKD").trim().toLowerCase().split(/\s+/).join(" ");
 }
 

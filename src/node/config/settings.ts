@@ -32,7 +32,7 @@ export function leadingInteger(text: string): number {
 }
 
 /** An empty value means true, a number its truth, anything else false. */
-export function interpretBoolean(text: string): boolean {
+function interpretBoolean(text: string): boolean {
   return text === "" || leadingInteger(text) !== 0;
 }
 

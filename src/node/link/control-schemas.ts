@@ -31,7 +31,7 @@ const door = z.string().regex(/^http:\/\/127\.0\.0\.1:\d{1,5}$/);
 const many = 100_000;
 
 /** Fields that are undefined are absent on the link, and back again as undefined. */
-export const peerView: z.ZodType<PeerView> = z
+const peerView: z.ZodType<PeerView> = z
   .strictObject({
     peer,
     account: name.optional(),
@@ -48,7 +48,7 @@ export const peerView: z.ZodType<PeerView> = z
   })
   .transform(({ account, ip, latencyMs, ...rest }) => ({ ...rest, account, ip, latencyMs }));
 
-export const hostStatus: z.ZodType<HostStatus> = z.strictObject({
+const hostStatus: z.ZodType<HostStatus> = z.strictObject({
   on: z.boolean(),
   limitBytes: count,
   limitBytesPerAccount: count.exactOptional(),
@@ -58,7 +58,7 @@ export const hostStatus: z.ZodType<HostStatus> = z.strictObject({
   trouble: text.exactOptional(),
 });
 
-export const providerStatus: z.ZodType<ProviderStatus> = z.strictObject({
+const providerStatus: z.ZodType<ProviderStatus> = z.strictObject({
   on: z.boolean(),
   running: count,
   done: count,
@@ -66,7 +66,7 @@ export const providerStatus: z.ZodType<ProviderStatus> = z.strictObject({
   funnel: z.record(name, count),
 });
 
-export const sharingStatus: z.ZodType<SharingStatus> = z
+const sharingStatus: z.ZodType<SharingStatus> = z
   .strictObject({
     peer,
     account: name,
@@ -103,7 +103,7 @@ const taskView: z.ZodType<TaskView> = z.strictObject({
   milliseconds: figure.exactOptional(),
 });
 
-export const jobView: z.ZodType<JobView> = z.strictObject({
+const jobView: z.ZodType<JobView> = z.strictObject({
   id: name,
   kind: z.enum(["render", "wasm"]),
   title: text,
@@ -119,7 +119,7 @@ export const jobView: z.ZodType<JobView> = z.strictObject({
 const service = z.enum(["storage", "compute", "relay"]);
 const role = z.enum(["buyer", "seller"]);
 
-export const keptReceipt: z.ZodType<KeptReceipt> = z.strictObject({
+const keptReceipt: z.ZodType<KeptReceipt> = z.strictObject({
   deal: name,
   sequence: count,
   what: text,
@@ -136,7 +136,7 @@ export const keptReceipt: z.ZodType<KeptReceipt> = z.strictObject({
   buyerSignature: bytes.exactOptional(),
 });
 
-export const slabHealth: z.ZodType<SlabHealth> = z.strictObject({
+const slabHealth: z.ZodType<SlabHealth> = z.strictObject({
   slab: name,
   needed: count,
   shards: z

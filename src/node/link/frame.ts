@@ -15,7 +15,7 @@
 import { DecodeError } from "#base/lib/decode-error.ts";
 import { decodeCbor, encodeCbor } from "#sharing/mesh/cbor.ts";
 
-export const REFUSALS = [
+const REFUSALS = [
   "unknown-method",
   "bad-request", // the argument does not fit
   "limit", // too much in flight, or more than was granted

@@ -5,7 +5,7 @@ import { accountIdText, bytesOf, bytesUpTo, hexOf, integer, peerIdText } from "#
 import { SERVICES, type Terms, UNITS } from "./deal.ts";
 
 /** Highest price of one unit: 21 million bitcoin would not fit the integers that sums are made in. */
-export const MAX_PRICE = 1e12;
+const MAX_PRICE = 1e12;
 /** Longest time that terms run, seconds. */
 export const MAX_TERM = 30 * 86_400;
 /** Receipts acknowledged in one message. */
@@ -24,7 +24,7 @@ const prices = z
   .partial() as unknown as z.ZodType<Terms["prices"]>;
 const time = integer(0, 2 ** 40);
 
-export const termsSchema: z.ZodType<Terms> = z.strictObject({
+const termsSchema: z.ZodType<Terms> = z.strictObject({
   service,
   buyer: peerIdText,
   buyerAccount: accountIdText,
@@ -48,7 +48,7 @@ const stepFields = {
   proof: hexOf(32),
 };
 
-export const receiptSchema = z.strictObject({
+const receiptSchema = z.strictObject({
   deal: hexOf(32),
   sequence: integer(0, 2 ** 40),
   ...stepFields,

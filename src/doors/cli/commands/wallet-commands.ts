@@ -332,7 +332,7 @@ function parseRate(text: string): number {
 }
 
 /** All that leaves the wallet, for its owner to see before anything is signed. */
-export function quoteText(quote: QuoteJson): string {
+function quoteText(quote: QuoteJson): string {
   const lines = quote.recipients.flatMap(({ address, amount }) => [
     `  To      ${address}`,
     `  Amount  ${moneyText(amount)}`,

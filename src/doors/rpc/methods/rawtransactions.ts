@@ -193,7 +193,7 @@ const createrawtransaction: Method = {
 };
 
 /** The arguments that createrawtransaction shares with createpsbt. */
-export function txArguments(args: Args): Parameters<typeof buildTransaction>[0] {
+function txArguments(args: Args): Parameters<typeof buildTransaction>[0] {
   return {
     inputs: args.value("inputs"),
     outputs: args.value("outputs"),
@@ -254,7 +254,7 @@ const sendrawtransaction: Method = {
  * @param maxFee satoshi, 0 for any
  * @returns its txid
  */
-export async function submitTransaction(
+async function submitTransaction(
   { chain, mempool, acceptor, peers }: RpcContext,
   table: TxTable,
   maxFee: number,

@@ -138,7 +138,7 @@ interface Claim {
 }
 
 /** `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`, blanks after the commas or none. */
-export function parseAuthorization(text: string): Claim {
+function parseAuthorization(text: string): Claim {
   const [algorithm = "", rest = ""] = splitOnce(text, " ");
   if (algorithm.startsWith("AWS4-ECDSA")) throw unsupportedAlgorithm();
   if (algorithm !== ALGORITHM) {
