@@ -41,6 +41,12 @@ export function verifySignature(publicKey: Uint8Array, message: Uint8Array, sign
   return key !== undefined && signature.length === 64 && verify(null, message, key, signature);
 }
 
+/** Whether `signature` is that of the device which a peer id names. */
+export function verifyByPeer(peer: PeerId, message: Uint8Array, signature: Uint8Array): boolean {
+  const key = publicKeyOfPeer(peer);
+  return key !== undefined && verifySignature(key, message, signature);
+}
+
 function publicKeyObject(publicKey: Uint8Array): KeyObject | undefined {
   if (publicKey.length !== 32) return undefined;
   try {

@@ -8,11 +8,14 @@ import { tcp } from "@libp2p/tcp";
 import { webSockets } from "@libp2p/websockets";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p } from "libp2p";
+import { textOf } from "./calls.ts";
 
 export interface Libp2pNodeOptions {
   readonly deviceSeed: Uint8Array;
   /** Multiaddrs. */
   readonly listen: readonly string[];
+  /** Take any free port where one is taken. */
+  readonly orAnyPort?: boolean;
   readonly mdns: boolean;
   readonly gater: ConnectionGater;
   readonly maxConnections: number;
@@ -24,8 +27,18 @@ const MDNS_SERVICE = "_freehold._udp.local";
 /** Streams of one connection: a few protocols, each in both directions, and identify. */
 const MAX_STREAMS = 128;
 
-/** Starts it. @throws Error when an address can not be listened on */
+/** Starts it. @throws Error with a text for the user when an address can not be listened on */
 export async function startLibp2p(options: Libp2pNodeOptions): Promise<Libp2p> {
+  const { listen, orAnyPort = false } = options;
+  try {
+    return await createNode(options);
+  } catch (error) {
+    if (!orAnyPort) throw new Error(`the mesh can not listen on ${listen.join(", ")}: ${textOf(error)}`);
+    return await createNode({ ...options, listen: listen.map((one) => one.replace(/\/tcp\/\d+/, "/tcp/0")) });
+  }
+}
+
+async function createNode(options: Libp2pNodeOptions): Promise<Libp2p> {
   const local = localAddress(options.listen);
   return createLibp2p({
     privateKey: await generateKeyPairFromSeed("Ed25519", options.deviceSeed),

@@ -7,16 +7,17 @@ import { type Clock, systemClock } from "#base/lib/clock.ts";
 import { Signal } from "#base/lib/events.ts";
 import { type Logger, silentLogger } from "#base/lib/logger.ts";
 import { SeededRandom } from "#base/lib/random.ts";
+import {
+  type EncodedRequest,
+  encodeRequest,
+  failure,
+  givenUp,
+  type RunningCall,
+  startCall,
+} from "./calls.ts";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { BAN_SECONDS, Conduct } from "./conduct.ts";
-import {
-  accountIdOf,
-  peerIdOf,
-  publicKeyOfPeer,
-  type SigningKey,
-  signingKeyFrom,
-  verifySignature,
-} from "./identity.ts";
+import { accountIdOf, peerIdOf, type SigningKey, signingKeyFrom, verifyByPeer } from "./identity.ts";
 import { MemoryTime } from "./memory-time.ts";
 import type {
   AccountId,
@@ -29,9 +30,9 @@ import type {
   RequestContext,
   Standing,
 } from "./mesh.ts";
-import type { CallFailure, MethodSpec, Outcome, ProtocolSpec } from "./protocol.ts";
+import type { MethodSpec, Outcome, ProtocolSpec } from "./protocol.ts";
 import { refuse } from "./protocol.ts";
-import { type Answer, checkReply, methodName, protocolId, requestLimitOf, Services } from "./services.ts";
+import { type Answer, checkReply, Services } from "./services.ts";
 
 export interface MemoryNetworkOptions {
   /** The machine's unless told; a ManualClock must be advanced when there is latency. */
@@ -65,7 +66,6 @@ export interface MemoryPeerOptions {
 const MAX_IN_FLIGHT = 256;
 /** Most calls of one protocol to one peer that are under way; further ones wait their turn. */
 const MAX_CALLS = 64;
-const DEFAULT_TIMEOUT_MS = 30_000;
 
 export class MemoryNetwork {
   readonly clock: Clock;
@@ -284,8 +284,7 @@ export class MemoryMesh implements Mesh {
   }
 
   async verify(peer: PeerId, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
-    const key = publicKeyOfPeer(peer);
-    return key !== undefined && verifySignature(key, message, signature);
+    return verifyByPeer(peer, message, signature);
   }
 
   call<Q, A>(
@@ -295,63 +294,38 @@ export class MemoryMesh implements Mesh {
     request: Q,
     options: CallOptions = {},
   ): Promise<Outcome<A>> {
-    const name = methodName(protocol, method);
-    const bytes = encodeCbor(request);
-    if (bytes.length > requestLimitOf(method)) {
-      throw new Error(`a request of ${bytes.length} bytes, ${name} takes ${requestLimitOf(method)}`);
-    }
+    const asked = encodeRequest(protocol, method, request);
     const other = this.#network.member(peer);
     if (other === undefined || other === this || !this.#network.reachable(this, other)) {
       return Promise.resolve(failure("unreachable", "no way to this peer"));
     }
-    if (options.signal?.aborted === true) return Promise.resolve(failure("aborted", "given up"));
-    return new Promise((resolve) => {
-      this.#begin(other, protocolId(protocol), name, method, bytes, options, resolve);
-    });
+    if (options.signal?.aborted === true) return Promise.resolve(givenUp());
+    return startCall(this.#network.time, options, (call) => this.#begin(other, asked, method, call));
   }
 
   /** One call from its first byte to its end: answered, refused, cut, out of time or given up. */
   #begin<Q, A>(
     other: MemoryMesh,
-    id: string,
-    name: string,
+    asked: EncodedRequest,
     method: MethodSpec<Q, A>,
-    bytes: Uint8Array,
-    options: CallOptions,
-    resolve: (outcome: Outcome<A>) => void,
+    call: RunningCall<A>,
   ): void {
-    const time = this.#network.time;
     const link = this.#link(other.self);
-    const window = windowOf(link, id);
-    let ended = false;
-    let started = false;
-    const end = (outcome: Outcome<A>): void => {
-      if (ended) return;
-      ended = true;
-      if (started) {
-        window.count--;
-        window.waiting.shift()?.();
-      }
-      link.calls.delete(onCut);
-      stopTimer();
-      options.signal?.removeEventListener("abort", onAbort);
-      resolve(outcome);
-    };
-    const onCut = (): void => end(failure("unreachable", "the connection was lost"));
-    const onAbort = (): void => end(failure("aborted", "given up"));
-    const stopTimer = time.after(options.timeoutMs ?? DEFAULT_TIMEOUT_MS, () => {
-      end(failure("timeout", `no answer in ${options.timeoutMs ?? DEFAULT_TIMEOUT_MS} ms`));
-    });
+    const window = windowOf(link, asked.protocol);
+    const onCut = (): void => call.end(failure("unreachable", "the connection was lost"));
     link.calls.add(onCut);
-    options.signal?.addEventListener("abort", onAbort, { once: true });
+    call.onEnd(() => link.calls.delete(onCut));
     const start = (): void => {
-      if (ended) {
+      if (call.isOver()) {
         window.waiting.shift()?.();
         return;
       }
-      started = true;
       window.count++;
-      this.#ask(other, id, name, method, bytes, end);
+      call.onEnd(() => {
+        window.count--;
+        window.waiting.shift()?.();
+      });
+      this.#ask(other, asked, method, call);
     };
     if (window.count < MAX_CALLS) start();
     else window.waiting.push(start);
@@ -359,17 +333,15 @@ export class MemoryMesh implements Mesh {
 
   #ask<Q, A>(
     other: MemoryMesh,
-    id: string,
-    name: string,
+    { protocol, method: name, body }: EncodedRequest,
     method: MethodSpec<Q, A>,
-    bytes: Uint8Array,
-    end: (outcome: Outcome<A>) => void,
+    { end }: RunningCall<A>,
   ): void {
     const link = this.#link(other.self);
-    link.sent += bytes.length;
+    link.sent += body.length;
     const began = this.#network.clock.monotonic();
-    this.#send(other, bytes.length, () => {
-      void other.receive(this, id, name, bytes).then((answer) => {
+    this.#send(other, body.length, () => {
+      void other.receive(this, protocol, name, body).then((answer) => {
         const reply = answer.ok ? answer.body : encodeCbor(answer.refusal);
         other.countSent(this.self, reply.length);
         other.#send(this, reply.length, () => {
@@ -495,11 +467,4 @@ function windowOf(link: Link, id: string): { count: number; readonly waiting: ((
 
 function median(values: readonly number[]): number | undefined {
   return [...values].sort((a, b) => a - b)[values.length >> 1];
-}
-
-function failure(
-  code: Exclude<CallFailure["code"], "internal">,
-  text: string,
-): { readonly ok: false; readonly refusal: CallFailure } {
-  return { ok: false, refusal: { code, text } };
 }

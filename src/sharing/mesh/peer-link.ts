@@ -6,6 +6,8 @@ import { RateLimit } from "./rate-limit.ts";
 import type { RequestPipe } from "./request-pipe.ts";
 import type { ServePipe } from "./serve-pipe.ts";
 
+/** Milliseconds in which hellos must be exchanged, and streams opened. */
+export const HANDSHAKE_MS = 10_000;
 /** Requests a second of one peer, and at once; faster ones wait. */
 const REQUESTS = { perSecond: 5000, burst: 10_000 };
 /** Streams a minute that one peer may open; more is a flood. */
@@ -92,6 +94,15 @@ export class PeerLink {
   /** Whether hellos were exchanged, when that is known. */
   whenReady(): Promise<boolean> {
     return this.ready ? Promise.resolve(true) : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Closes every connection; a friend is not dialled again before something else asks for it. */
+  disconnect(reason: string): void {
+    this.cancelRedial?.();
+    this.cancelRedial = undefined;
+    this.closeReason = reason;
+    this.endStreams(reason);
+    for (const connection of this.connections) connection.abort(new Error(reason));
   }
 
   /** Ends every stream. */
