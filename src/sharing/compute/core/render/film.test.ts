@@ -4,7 +4,7 @@ import { PNG } from "pngjs";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import { Film, tileImage } from "./film.ts";
 import { lookAt } from "./place-nodes.ts";
-import { checkRenderJob, type RenderJob, tilesOf } from "./render-job.ts";
+import { checkRenderJob, type RenderJob, type Tile, tilesOf } from "./render-job.ts";
 import { decodeTileParams, encodePairsParams, encodeTileParams, PARAMS_SIZE } from "./tile-params.ts";
 
 const job: RenderJob = {
@@ -65,6 +65,44 @@ test("light becomes colour: black stays black, grey stays grey, more is brighter
   );
   assert.ok(row.at(-1)! > 250);
   assert.deepEqual(level(0.1, 1), level(0.2));
+});
+
+test("a dusky sky shows no bands, black and white are whole, and a tile looks as it does in the picture", () => {
+  const [width, height] = [64, 128];
+  const wide = { ...job, width, height, tileSize: 64, samples: 16, exposure: 0 };
+  // From top to bottom, by less than three codes in all.
+  const radiance = (y: number): number => 0.02 + (0.001 * y) / height;
+  const film = new Film(wide);
+  const sums = new Float32Array(3 * width * height);
+  for (let i = 0; i < sums.length; i++) sums[i] = 16 * radiance(Math.floor(i / (3 * width)));
+  const bytes = new Uint8Array(sums.buffer);
+  const [upper, lower] = tilesOf(wide) as [Tile, Tile];
+  film.add(upper, bytes.subarray(0, bytes.length / 2));
+  film.add(lower, bytes.subarray(bytes.length / 2));
+  const picture = PNG.sync.read(Buffer.from(film.png(0)));
+  const meanOf = (y: number): number => {
+    let sum = 0;
+    for (let x = 0; x < width; x++) sum += picture.data[4 * (y * width + x)]!;
+    return sum / width;
+  };
+  const means = Array.from({ length: height / 8 }, (_, i) => meanOf(8 * i));
+  const whole = means.at(-1)! - means[0]!;
+  assert.ok(whole > 0.5 && whole < 3, `${whole} codes`);
+  for (const [i, mean] of means.entries()) {
+    // Each row as bright as its place between top and bottom says: no steps.
+    assert.ok(Math.abs(mean - (means[0]! + (whole * i) / (means.length - 1))) < 0.12, `${means}`);
+  }
+  const shown = PNG.sync.read(Buffer.from(tileImage(lower, 16, bytes.subarray(bytes.length / 2), 0)));
+  assert.deepEqual([...shown.data], [...picture.data.subarray(picture.data.length / 2)]);
+  for (const [level, code] of [
+    [0, 0],
+    [1e6, 255],
+  ] as const) {
+    const flat = new Film({ width: 16, height: 16, samples: 16 });
+    flat.add({ x: 0, y: 0, width: 16, height: 16 }, even(256, level));
+    const data = PNG.sync.read(Buffer.from(flat.png(0))).data;
+    assert.ok(data.every((value, i) => value === (i % 4 === 3 ? 255 : code)));
+  }
 });
 
 test("params say what they were given; pairs name a tile's job", () => {

@@ -32,7 +32,8 @@ export class Film {
 
   /** The picture as a PNG file. @param exposure stops by which it is brightened. */
   png(exposure: number): Uint8Array {
-    return encodePng(this.#sums, this.#job.width, this.#job.height, 2 ** exposure / this.#job.samples);
+    const { width, height, samples } = this.#job;
+    return encodePng(this.#sums, { x: 0, y: 0, width, height }, 2 ** exposure / samples);
   }
 }
 
@@ -43,7 +44,7 @@ export function tileImage(
   output: Uint8Array,
   exposure: number,
 ): Uint8Array {
-  return encodePng(floatsOf(output), tile.width, tile.height, 2 ** exposure / samples);
+  return encodePng(floatsOf(output), tile, 2 ** exposure / samples);
 }
 
 /** A tile's output as floats, whatever its place in memory. */
@@ -51,8 +52,9 @@ export function floatsOf(output: Uint8Array): Float32Array {
   return new Float32Array(output.slice().buffer);
 }
 
-function encodePng(sums: Float32Array, width: number, height: number, scale: number): Uint8Array {
+function encodePng(sums: Float32Array, place: Omit<Tile, "index">, scale: number): Uint8Array {
+  const { width, height } = place;
   const png = new PNG({ width, height, colorType: 2, inputHasAlpha: true });
-  toneMap(sums, scale, png.data);
+  toneMap(sums, scale, png.data, place);
   return new Uint8Array(PNG.sync.write(png, { colorType: 2, inputHasAlpha: true }));
 }
