@@ -10,7 +10,6 @@ import {
   merkleRoot,
   proofLength,
   verifyMultiProof,
-  verifyProof,
 } from "./merkle-tree.ts";
 
 /** Inputs and roots of the test suite of certificate-transparency (merkle_tree_test.cc), which RFC 9162 keeps. */
@@ -79,19 +78,21 @@ test("a proof of each leaf of each tree holds, and of no other leaf, place or si
     const hashes = Array.from({ length: count }, () => random.fill(new Uint8Array(32)));
     const tree = new MerkleTree(hashes);
     for (let index = 0; index < count; index++) {
-      const proof = tree.proof(index);
+      const proof = tree.multiProof([index]);
       assert.equal(proof.length, 32 * proofLength(count, [index]));
-      assert.ok(verifyProof(tree.root, count, index, hashes[index]!, proof));
+      assert.ok(verifyMultiProof(tree.root, count, [index], [hashes[index]!], proof));
       for (let other = 0; other < count; other++) {
-        if (other !== index) assert.ok(!verifyProof(tree.root, count, other, hashes[index]!, proof));
+        if (other !== index) assert.ok(!verifyMultiProof(tree.root, count, [other], [hashes[index]!], proof));
       }
-      assert.ok(!verifyProof(tree.root, count, index, random.fill(new Uint8Array(32)), proof));
-      assert.ok(!verifyProof(tree.root, count, index, hashes[index]!, concatBytes(proof, proof, hashes[0]!)));
+      assert.ok(!verifyMultiProof(tree.root, count, [index], [random.fill(new Uint8Array(32))], proof));
+      assert.ok(
+        !verifyMultiProof(tree.root, count, [index], [hashes[index]!], concatBytes(proof, proof, hashes[0]!)),
+      );
       if (proof.length > 0) {
         const bent = proof.slice();
         bent[random.below(bent.length)]! ^= 1 << random.below(8);
-        assert.ok(!verifyProof(tree.root, count, index, hashes[index]!, bent));
-        assert.ok(!verifyProof(tree.root, count, index, hashes[index]!, proof.subarray(32)));
+        assert.ok(!verifyMultiProof(tree.root, count, [index], [hashes[index]!], bent));
+        assert.ok(!verifyMultiProof(tree.root, count, [index], [hashes[index]!], proof.subarray(32)));
       }
     }
   }
@@ -134,6 +135,6 @@ test("malformed proofs are false, not errors", () => {
   assert.ok(!verifyMultiProof(tree.root, 2 ** 40, [0], [hashes[0]!], new Uint8Array(32 * 40)));
   assert.ok(!verifyMultiProof(tree.root, 8, [1, 5], [hashes[1]!.subarray(1), hashes[5]!], proof));
   assert.throws(() => tree.multiProof([2, 1]), RangeError);
-  assert.throws(() => tree.proof(8), RangeError);
+  assert.throws(() => tree.multiProof([8]), RangeError);
   assert.throws(() => tree.leaf(8), RangeError);
 });

@@ -79,11 +79,6 @@ export class MerkleTree {
     return this.#rows[0]![index]!;
   }
 
-  /** The proof of one leaf: the siblings on its way up, end to end (32 bytes each). */
-  proof(index: number): Uint8Array {
-    return this.multiProof([index]);
-  }
-
   /**
    * The proof of several leaves at once, each sibling once: row by row from the leaves up, left to right, the nodes
    * that can not be computed from those below.
@@ -105,17 +100,6 @@ export class MerkleTree {
       throw new RangeError(`no leaf ${index} of ${this.leafCount}`);
     }
   }
-}
-
-/** Whether `proof` shows that the leaf at `index` of `leafCount` has this hash under `root`. Any proof is safe to pass. */
-export function verifyProof(
-  root: Uint8Array,
-  leafCount: number,
-  index: number,
-  hash: Uint8Array,
-  proof: Uint8Array,
-): boolean {
-  return verifyMultiProof(root, leafCount, [index], [hash], proof);
 }
 
 /**

@@ -29,8 +29,3 @@ export function isDiskFull(error: unknown): boolean {
   }
   return false;
 }
-
-/** Whether an error is a failed system call with this code; to be handed to `assert.rejects` and the like. */
-export function hasCode(code: string): (error: unknown) => boolean {
-  return (error) => errorCode(error) === code;
-}

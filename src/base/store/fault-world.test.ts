@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toHex } from "#base/lib/bytes.ts";
 import { SeededRandom } from "#base/lib/random.ts";
-import { hasCode, isDiskFull } from "./disk-error.ts";
+import { isDiskFull } from "./disk-error.ts";
 import { FaultWorld } from "./fault-world.ts";
 import { PowerOffError, type SyncRequest } from "./power.ts";
 import { readIfThere, writeAtomically } from "./write-atomically.ts";
@@ -200,7 +200,7 @@ test("a full disk refuses what does not fit, takes the rest, and lives on when t
   const world = new FaultWorld({ capacity: 100 });
   const file = await world.files.open("/f", "create");
   await file.write(new Uint8Array(90), 0);
-  await assert.rejects(file.write(new Uint8Array(20), 90), hasCode("ENOSPC"));
+  await assert.rejects(file.write(new Uint8Array(20), 90), { code: "ENOSPC" });
   await file.write(new Uint8Array(20), 70);
   assert.equal(await world.files.freeSpace(), 10);
   const store = await world.openStore("/store");
