@@ -126,7 +126,7 @@ export class Libp2pMesh implements Mesh {
       clock,
       mesh: face,
     });
-    this.#removals = new RemovalNews({ circles, logger, mesh: face });
+    this.#removals = new RemovalNews({ circles, clock, logger, mesh: face });
     this.#greetings = new Greetings({
       name: options.name,
       certificate: certifyDevice(account, device, unixTime(clock)),
@@ -377,6 +377,7 @@ export class Libp2pMesh implements Mesh {
       wanted: (peer) => this.#dialler.want(peers.link(peer)),
       isConnected: (peer) => peers.linkOf(peer)?.ready === true,
       accountOf: (peer) => peers.linkOf(peer)?.account,
+      removalsRate: (peer) => peers.linkOf(peer)?.removals,
       misbehaved: (peer, reason, score) => peers.misbehaved(peer, reason, score),
       trustChanged: () => this.#greetings.trustChanged(),
       tellAll: () => this.#greetings.tellAll(),

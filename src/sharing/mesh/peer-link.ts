@@ -16,6 +16,8 @@ const STREAMS = { perSecond: 2, burst: 120 };
 const HELLOS = { perSecond: 0.2, burst: 8 };
 /** Pings unanswered after which a connection is taken for dead. */
 const MAX_MISSED_PINGS = 3;
+/** Lists of removals a second that are asked of one peer, and at once: each may be long, and is passed on to all. */
+const REMOVALS = { perSecond: 0.2, burst: 8 };
 /** Round trips whose median counts. */
 const ROUND_TRIPS = 9;
 
@@ -37,6 +39,7 @@ export class PeerLink {
   readonly requests: RateLimit;
   readonly streams: RateLimit;
   readonly hellos: RateLimit;
+  readonly removals: RateLimit;
   /** Streams of ours, by protocol. */
   readonly asking = new Map<string, Promise<RequestPipe>>();
   readonly serving = new Set<ServePipe>();
@@ -55,6 +58,7 @@ export class PeerLink {
     this.requests = new RateLimit(REQUESTS, dependencies);
     this.streams = new RateLimit(STREAMS, dependencies);
     this.hellos = new RateLimit(HELLOS, dependencies);
+    this.removals = new RateLimit(REMOVALS, dependencies);
   }
 
   /** Moving median of round trips, milliseconds. */

@@ -3,6 +3,7 @@
  * has, and who has an older one asks for it. Who was removed is told too, and can see that it was the founder's word.
  */
 import { hex, toHex } from "#base/lib/bytes.ts";
+import type { Clock } from "#base/lib/clock.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import { circleId } from "./certificates.ts";
 import { type Circles, isIn } from "./circles.ts";
@@ -10,6 +11,7 @@ import type { KnownCircle } from "./held-circle.ts";
 import type { AccountId, Handlers, PeerId } from "./mesh.ts";
 import { MAX_CIRCLES, MESH_PROTOCOL, type ToldRemovals } from "./mesh-protocol.ts";
 import { accept, type MethodSpec, type Outcome, refuse } from "./protocol.ts";
+import type { RateLimit } from "./rate-limit.ts";
 import { isNewer, openRemovals } from "./removal-list.ts";
 
 /** What the news need of the mesh. */
@@ -17,6 +19,8 @@ export interface TellingMesh {
   call<Q, A>(peer: PeerId, method: MethodSpec<Q, A>, request: Q): Promise<Outcome<A>>;
   /** The account of a peer. */
   accountOf(peer: PeerId): AccountId | undefined;
+  /** How often a peer is asked for lists; undefined when it is gone. */
+  removalsRate(peer: PeerId): RateLimit | undefined;
   misbehaved(peer: PeerId, reason: string, score: number): void;
   /** Standings may have changed. */
   trustChanged(): void;
@@ -26,6 +30,7 @@ export interface TellingMesh {
 
 export interface RemovalNewsParts {
   readonly circles: Circles;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly mesh: TellingMesh;
 }
@@ -93,7 +98,7 @@ export class RemovalNews {
     const circle = circles.byId(toHex(said.circle));
     const account = mesh.accountOf(peer);
     if (circle === undefined || account === undefined || !isIn(circle, account)) return;
-    if (!isNewer(said, circle.removals)) return;
+    if (!isNewer(said, circle.removals) || !(await this.#turnOf(peer))) return;
     const { founder, nonce } = circle;
     const told = await mesh.call(peer, MESH_PROTOCOL.methods.removals, { founder, nonce });
     if (!told.ok) return;
@@ -103,6 +108,16 @@ export class RemovalNews {
     } else if (isNewer(said, list)) {
       mesh.misbehaved(peer, "named a list of removals that it does not have", 50);
     } else if (await circles.learnRemovals(list)) this.#spread(circle);
+  }
+
+  /** Waits until a peer may be asked again; false when it is gone. */
+  async #turnOf(peer: PeerId): Promise<boolean> {
+    const { clock, mesh } = this.#parts;
+    const wait = mesh.removalsRate(peer)?.wait() ?? 0;
+    if (wait > 0) await new Promise<void>((resolve) => clock.after(wait, resolve));
+    const rate = mesh.removalsRate(peer);
+    rate?.spend();
+    return rate !== undefined;
   }
 
   /** As founder: removes an account, and tells everyone. */
