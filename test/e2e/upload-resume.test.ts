@@ -47,7 +47,7 @@ test("a put whose sharing process is killed goes on where it stood, and sends no
     await lendDisks(hosts);
     await seesFriends(owner, 2, "storage");
     const path = join(folder.parent, "file");
-    const bytes = new SeededRandom(7).fill(new Uint8Array(5 * PART + 3 * MIB));
+    const bytes = new SeededRandom(7).fill(new Uint8Array(3 * PART + 3 * MIB));
     await writeFile(path, bytes);
     const put = owner.freehold(["files", "put", path, "long/file"]).then(
       () => "it was stored before it could be cut",
@@ -56,9 +56,9 @@ test("a put whose sharing process is killed goes on where it stood, and sends no
     const before = await until(
       async () => {
         const there = await partsThere(owner).catch(() => []);
-        return there.length >= 2 ? there : undefined;
+        return there.length >= 1 ? there : undefined;
       },
-      "two parts",
+      "a part",
       PATIENCE,
     );
     process.kill(await sharingPid(owner), "SIGKILL");

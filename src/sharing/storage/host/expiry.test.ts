@@ -73,6 +73,27 @@ test("terms that are agreed again begin the grace anew", async () => {
   await host.stop();
 });
 
+test("terms that are agreed in the middle of a removal keep what is still there", async () => {
+  const { renter, random, clock, deals, host, expired } = await openWorld(DAY);
+  const alice = renter();
+  for (let i = 0; i < 4; i++) value(await alice.store(makeShard(random, 5_000)));
+  await pass(clock, DAY - 2 * SWEEP_MS);
+  const list = deals.list.bind(deals);
+  let looks = 0;
+  deals.list = () => {
+    // One look by each sweep, then one for each shard.
+    if (++looks === 4) deals.agree(alice.mesh.account, clock.now() + 9 * DAY);
+    return list();
+  };
+  await pass(clock, 9 * SWEEP_MS);
+  assert.equal(expired.length, 1);
+  const left = await shardsOf(alice);
+  assert.ok(left > 0 && left < 4, `${left} of 4 shards are left`);
+  await pass(clock, 5 * DAY);
+  assert.equal(await shardsOf(alice), left);
+  await host.stop();
+});
+
 test("time counts while the host runs: a clock that jumps and a host that is off take nothing away", async () => {
   const { renter, random, clock, host, disk, network } = await openWorld(3 * DAY);
   const alice = renter();
