@@ -34,7 +34,7 @@ interface OpenTasks {
   readonly remote: readonly Worker[];
   /** Whether this machine may take whatever waits, or only what nobody else can do. */
   readonly selfTakesAll: boolean;
-  /** Whether a provider is there, or about to be. */
+  /** Whether a provider is there, or about to be, that the budget allows. */
   readonly haveOthers: boolean;
   readonly tasks: readonly TaskRun[];
   readonly checks: readonly TaskRun[];
@@ -84,7 +84,7 @@ export class Assignment {
   #openTasks(): OpenTasks {
     const { providers, selfWorks } = this.#parts;
     const remote = providers.ready();
-    const haveOthers = remote.length > 0 || providers.arePreparing;
+    const haveOthers = providers.arePreparing || remote.some((one) => this.#affords(one)) || this.#owes();
     const tasks = this.#parts.tasks.filter(({ state }) => state === "open");
     const loads = new Map<PeerId, number>();
     for (const task of tasks) {
@@ -115,6 +115,11 @@ export class Assignment {
     const { budgetMsat, spentMsat } = this.#parts;
     if (!(worker instanceof RemoteWorker) || budgetMsat === undefined) return true;
     return spentMsat() + this.#promised() + worker.price <= budgetMsat;
+  }
+
+  /** Whether what is left of the budget waits for results: they may yet fail, and free it. */
+  #owes(): boolean {
+    return this.#parts.budgetMsat !== undefined && this.#promised() > 0;
   }
 
   /** Msat of attempts under way and results that are held. */
