@@ -390,3 +390,24 @@ test("a provider's record grows by the checks that its results passed, not by th
   assert.equal(receipts.length, 60);
   assert.ok(record!.passed >= 10 && record!.passed < 60, `${record!.passed} of 60 were checked`);
 });
+
+test("a result that was held is receipted once, however many checks of its provider pass at a time", async (t) => {
+  const world = new ComputeWorld(t, 15);
+  const disk = new FaultWorld();
+  const read = disk.files.readFile.bind(disk.files);
+  disk.files.readFile = async (path, limit) => {
+    // A disk that takes its time: another check passes meanwhile.
+    if (path.includes("/.task-")) await turns(10);
+    return limit === undefined ? read(path) : read(path, limit);
+  };
+  const alice = await world.join({ lends: false, disk, requester: { lanes: 4 } });
+  const bob = await world.join({ provider: { lanes: 4 } });
+  const job = await jobOf(alice, 80);
+  await checkOutputs(alice, job, 80);
+  for (const { attempts } of job.tasks) {
+    const verified = attempts.filter(
+      ({ provider, outcome }) => provider === bob.mesh.self && outcome === "verified",
+    );
+    assert.ok(verified.length <= 1, JSON.stringify(attempts));
+  }
+});
