@@ -181,10 +181,11 @@ export class FilesUpkeep {
     const { index, renter, log } = this.#d;
     await index.tellMoves();
     await this.#garbage.drop();
-    await this.#repack.round();
     await log.spread();
     await index.keepHosts(renter.hosts);
     if (log.state.segments >= SNAPSHOT_SEGMENTS) await this.snapshot();
+    // Last, what can wait: it needs hosts that take new slabs.
+    await this.#repack.round();
     await this.#garbage.dropRetired(() => this.snapshot());
   }
 
