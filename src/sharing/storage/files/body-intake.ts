@@ -5,8 +5,8 @@
  */
 import type { Clock } from "#base/lib/clock.ts";
 
-/** Bytes of plaintext of all bodies together: two slabs on their way, two that fill. */
-const MOST_HELD = 32 << 20;
+/** Bytes of plaintext of all bodies together: of two slabs on their way; the eldest may fill one more. */
+const MOST_HELD = 16 << 20;
 /** What any body may hold whatever the others do: nobody waits to send a small file. */
 const ALWAYS_HELD = 64 * 1024;
 /** Milliseconds after which a body that found no room stores what it has, as a shorter slab, or reads a little. */

@@ -304,3 +304,47 @@ test("a reader that stops early calls off what is on its way, and the rest is no
   assert.deepEqual(await readAll(files.read(object)), bytes);
   await circle.stop();
 });
+
+test("what is to be dropped at a host stays when repair puts it there again", async () => {
+  const scheme = { needed: 2, total: 6 };
+  const policy = { scheme, awaySeconds: 0, deadSeconds: 3600 };
+  const circle = await Circle.start({ hosts: 8, policy });
+  const { files, mesh } = await circle.owner();
+  const bytes = circle.random.fill(new Uint8Array(100_000));
+  const object = await putBytes(files, bytes);
+  const placesNow = async () =>
+    (await files.health(object))[0]!.shards.map(({ host }) => circle.indexOf(host));
+  const before = await placesNow();
+  const spares = [...Array(8).keys()].filter((index) => !before.includes(index));
+  // Two go: their shards move to the spares, and are to be dropped where they were.
+  circle.kill(before[0]!, before[1]!);
+  await files.upkeep();
+  assert.deepEqual(new Set(await placesNow()), new Set([...before.slice(2), ...spares]));
+  circle.kill(...spares);
+  circle.revive(before[0]!, before[1]!);
+  // Whenever a shard has come to its host, and before the index knows, what is pending is cleared.
+  const rounds: Promise<unknown>[] = [];
+  const call = mesh.call.bind(mesh) as typeof mesh.call;
+  let drops = 0;
+  mesh.call = async (peer, protocol, method, request, options) => {
+    const outcome = await call(peer, protocol, method, request, options);
+    const { upload, root, roots } = request as { upload?: unknown; root?: unknown; roots?: unknown };
+    if (roots !== undefined) drops++;
+    if (upload !== undefined && root !== undefined) {
+      rounds.push(files.upkeep());
+      const seen = drops;
+      for (let i = 0; i < 200 && drops === seen; i++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    return outcome;
+  };
+  while (!(await placesNow()).every((index) => before.includes(index))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await Promise.all(rounds);
+  assert.ok(rounds.length >= 2, "each shard that came back was met by a round");
+  mesh.call = call;
+  // The two that it came back to are enough to read it.
+  circle.kill(...before.slice(2));
+  assert.deepEqual(await readAll(files.read(object)), bytes);
+  await circle.stop();
+});

@@ -174,7 +174,7 @@ export class FilesUpkeep {
     await this.sync();
     await this.#d.renter.watch.epoch();
     await this.#chores();
-    await this.#d.renter.clearPending();
+    await this.#d.renter.pending.clear();
   }
 
   async #chores(): Promise<void> {

@@ -13,7 +13,7 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** Where a content went. Its slab is held for the writer until it calls `renter.releasePending`. */
+/** Where a content went. Its slab is held for the writer until it calls `renter.pending.release`. */
 export interface Packed {
   readonly extent: Extent;
   readonly record: SlabRecord;
@@ -63,7 +63,7 @@ export class PackWriter {
     try {
       const record = await this.#renter.store(group.flatMap(({ chunks }) => chunks));
       // The store itself holds the slab for one writer.
-      for (let i = 1; i < group.length; i++) this.#renter.holdPending(record.id);
+      for (let i = 1; i < group.length; i++) this.#renter.pending.hold(record.id);
       let offset = 0;
       for (const { length, resolve } of group) {
         resolve({ record, extent: { slab: record.id, offset, length } });

@@ -15,12 +15,13 @@ import { schemeFor, writeQuorum } from "./choose-scheme.ts";
 import { FetchGate } from "./fetch-gate.ts";
 import { HostBook } from "./host-book.ts";
 import { HostClient } from "./host-client.ts";
+import { PendingDrops } from "./pending-drops.ts";
 import { place, placesOf } from "./placement.ts";
 import type { RenterPolicy } from "./policy.ts";
 import { type ReadDependencies, readSlab } from "./read-slab.ts";
 import { Settlements } from "./settlements.ts";
 import type { SlabRecord } from "./slab.ts";
-import type { PendingDrop, SlabBook } from "./slab-book.ts";
+import type { SlabBook } from "./slab-book.ts";
 import { SlabWatch } from "./slab-watch.ts";
 import { SlabUpload } from "./upload-slab.ts";
 
@@ -43,13 +44,12 @@ export class Renter {
   readonly hosts: HostBook;
   readonly client: HostClient;
   readonly settlements: Settlements;
+  readonly pending: PendingDrops;
   readonly watch: SlabWatch;
   readonly #d: RenterDependencies;
   readonly #policy: RenterPolicy;
   /** Uploads that go on after their quorum. */
   readonly #finishing = new Set<SlabUpload>();
-  /** Pending shards that are being stored, or whose slab is not in the book yet. */
-  readonly #underWay = new Map<string, number>();
   /** Called when the book has a slab: what came in late is noted then. */
   readonly #commits = new Map<string, () => void>();
   readonly #gate = new FetchGate();
@@ -66,6 +66,7 @@ export class Renter {
       ...{ mesh, deals, book: this.hosts, clock, random, policy },
       served: (host, bytes, evidence) => this.settlements.read(host, bytes, evidence),
     });
+    this.pending = new PendingDrops({ book: dependencies.book, hosts: this.hosts, client: this.client });
     this.settlements = new Settlements(this.client, dependencies);
     this.watch = new SlabWatch(policy, { ...dependencies, renter: this });
   }
@@ -105,7 +106,7 @@ export class Renter {
       const quorum = writeQuorum(scheme);
       if (result.stored < quorum) {
         upload.stop();
-        this.releasePending(record.id);
+        this.pending.release(record.id);
         throw new FileError(
           "ServiceUnavailable",
           `${result.stored} hosts took a shard, ${quorum} of ${scheme.total} are needed${this.hosts.troublesText()}`,
@@ -127,21 +128,10 @@ export class Renter {
   /** The book has these slabs now, or never will. */
   committed(ids: readonly string[]): void {
     for (const id of ids) {
-      this.releasePending(id);
+      this.pending.release(id);
       this.#commits.get(id)?.();
       this.#commits.delete(id);
     }
-  }
-
-  /** Keeps {@link clearPending} away from shards that are being stored. */
-  holdPending(id: string): void {
-    this.#underWay.set(id, (this.#underWay.get(id) ?? 0) + 1);
-  }
-
-  releasePending(id: string): void {
-    const holds = this.#underWay.get(id) ?? 0;
-    if (holds > 1) this.#underWay.set(id, holds - 1);
-    else this.#underWay.delete(id);
   }
 
   async #begin(
@@ -168,7 +158,7 @@ export class Renter {
       length: slab.length,
       shards: slab.roots.map((root) => ({ root, host: "" })),
     };
-    this.holdPending(id);
+    this.pending.hold(id);
     await book.keepPending({
       id,
       slab: id,
@@ -194,7 +184,7 @@ export class Renter {
   /** What comes in after the quorum is noted in the book when it has the slab; receipts are asked for. */
   #followUp(record: SlabRecord, upload: SlabUpload): void {
     const bytes = record.length / record.scheme.needed;
-    this.holdPending(record.id);
+    this.pending.hold(record.id);
     const committed = new Promise<void>((resolve) => this.#commits.set(record.id, resolve));
     const noteLate = async (): Promise<void> => {
       await upload.settled;
@@ -211,7 +201,7 @@ export class Renter {
         await committed;
         if (!this.#stopped) await this.watch.moved(record.id, late);
       }
-      this.releasePending(record.id);
+      this.pending.release(record.id);
     };
     noteLate().catch((error: unknown) => this.#d.log.error(`storage: late shards: ${String(error)}`));
   }
@@ -251,44 +241,6 @@ export class Renter {
     for (const { id, shards } of slabs) {
       const placed = shards.flatMap(({ root, host }) => (host === "" ? [] : [{ root, host }]));
       await this.#d.book.keepPending({ id, slab: id, since: this.#d.clock.now(), shards: placed });
-    }
-  }
-
-  /**
-   * Drops what is pending and stored nowhere in the book: shards of writes that were never acknowledged, of deleted
-   * slabs, of hosts that lost their place.
-   */
-  async clearPending(): Promise<void> {
-    const byHost = new Map<PeerId, { drop: PendingDrop; roots: Uint8Array[] }[]>();
-    const left = new Map<string, number>();
-    for (const drop of await this.#d.book.pending()) {
-      if (this.#underWay.has(drop.id)) continue;
-      const slab = await this.#d.book.get(drop.slab);
-      const kept = new Set(slab?.shards.map(({ root, host }) => `${host} ${toHex(root)}`));
-      const surplus = drop.shards.filter(({ root, host }) => !kept.has(`${host} ${toHex(root)}`));
-      const hosts = new Map<PeerId, Uint8Array[]>();
-      for (const { root, host } of surplus) hosts.set(host, [...(hosts.get(host) ?? []), root]);
-      left.set(drop.id, hosts.size);
-      for (const [host, roots] of hosts) byHost.set(host, [...(byHost.get(host) ?? []), { drop, roots }]);
-    }
-    await Promise.all([...byHost].map(([host, drops]) => this.#dropAt(host, drops, left)));
-    for (const [id, count] of left) if (count === 0) await this.#d.book.forgetPending(id);
-  }
-
-  async #dropAt(
-    host: PeerId,
-    drops: readonly { drop: PendingDrop; roots: Uint8Array[] }[],
-    left: Map<string, number>,
-  ): Promise<void> {
-    const done = (): void => {
-      for (const { drop } of drops) left.set(drop.id, left.get(drop.id)! - 1);
-    };
-    const state = this.hosts.state(host);
-    if (state === "ready") {
-      const roots = drops.flatMap(({ roots }) => roots);
-      if (await this.client.drop(host, roots)) done();
-    } else if (state === "dead" || state === "cheat") {
-      done();
     }
   }
 

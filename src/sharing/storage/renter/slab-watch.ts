@@ -256,7 +256,7 @@ export class SlabWatch {
       isLost: (id, index) => this.#lost.get(id)?.has(index) === true,
       lost: (id, index) => this.lost(id, index),
     });
-    await renter.clearPending();
+    await renter.pending.clear();
     return await this.repairAll();
   }
 
@@ -358,14 +358,18 @@ export class SlabWatch {
       return host === "" ? [] : [{ root, host }];
     });
     const pending = toHex(random.fill(new Uint8Array(16)));
-    renter.holdPending(pending);
+    renter.pending.hold(pending);
+    let lift = (): void => {};
     try {
+      const targets = hosts.flatMap((host) => roots.map((root) => ({ root, host })));
       await book.keepPending({
         id: pending,
         slab: slab.id,
         since: clock.now(),
-        shards: [...hosts.flatMap((host) => roots.map((root) => ({ root, host }))), ...old],
+        shards: [...targets, ...old],
       });
+      // A host that had this shard before may still have to drop it.
+      lift = await renter.pending.guard(targets);
       const upload = new SlabUpload(
         {
           shards: chosen.map((_, i) => ({ bytes: bytes[i]!, root: roots[i]! })),
@@ -388,7 +392,8 @@ export class SlabWatch {
       if (moved.size > 0) await this.moved(slab.id, moved);
       return moved.size;
     } finally {
-      renter.releasePending(pending);
+      lift();
+      renter.pending.release(pending);
     }
   }
 
