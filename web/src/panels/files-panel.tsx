@@ -11,8 +11,6 @@ import { Failure, Room, useAction } from "./room.tsx";
 const FIRST_BUCKET = "files";
 /** Seconds that an address for one upload or download is good. */
 const LINK_LIFE = 3600;
-/** Milliseconds between looks at shards whose host is away. */
-const LOOK = 1000;
 
 async function presign(method: "GET" | "PUT", bucket: string, key: string): Promise<string> {
   return (await api.post<{ url: string }>("/files/presign", { method, bucket, key, seconds: LINK_LIFE })).url;
@@ -249,15 +247,6 @@ function Health({ bucket, name }: { readonly bucket: string; readonly name: stri
       isCurrent = false;
     };
   }, [bucket, name, healthVersion]);
-  const isAway = slabs.some(({ shards }) =>
-    shards.some(({ host }) => peers.some(({ peer, connected }) => peer === host && !connected)),
-  );
-  useEffect(() => {
-    if (!isAway) return;
-    // No event tells when a host has been away for too long.
-    const timer = window.setInterval(() => refresh("files", "health"), LOOK);
-    return () => window.clearInterval(timer);
-  }, [isAway]);
   const names = new Map(peers.map((peer) => [peer.peer as string, peer.name]));
   const own = status?.sharing.peer;
   if (own !== undefined) names.set(own, text.you);
