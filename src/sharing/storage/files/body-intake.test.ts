@@ -16,17 +16,17 @@ async function isFree(share: IntakeShare): Promise<boolean | undefined> {
 test("bodies share a bound; the eldest and small ones go on, others wait until something is stored", async () => {
   const intake = new BodyIntake(new ManualClock(0));
   const [eldest, second, small] = [intake.enter(), intake.enter(), intake.enter()];
-  second.hold(20 * MIB);
+  second.hold(10 * MIB);
   assert.equal(await isFree(second), true);
-  eldest.hold(12 * MIB);
+  eldest.hold(6 * MIB);
   small.hold(MIB / 32);
   assert.equal(await isFree(eldest), true);
   assert.equal(await isFree(small), true);
   assert.equal(await isFree(second), undefined);
   const waiting = second.room();
-  second.free(8 * MIB);
+  second.free(4 * MIB);
   assert.equal(await waiting, true);
-  assert.equal(intake.heldBytes, (24 + 1 / 32) * MIB);
+  assert.equal(intake.heldBytes, (12 + 1 / 32) * MIB);
 });
 
 test("one that waits long is told to store what it has; when the eldest has left, the next may go on", async () => {
