@@ -7,21 +7,23 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { systemClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
-import type { ApiContext } from "./context.ts";
+import type { ApiContext, SharingState } from "./context.ts";
 import { EventHub } from "./event-hub.ts";
 import { type ApiServer, openApiServer } from "./server.ts";
+import type { SharingControl } from "./sharing-control.ts";
 
 const TOKEN = "a-token-of-the-test";
 const folder = mkdtempSync(join(tmpdir(), "freehold-api-"));
 writeFileSync(join(folder, "index.html"), "<!doctype html><title>Freehold</title>");
 const events = new EventHub();
+let sharing: SharingState = { state: "off", reason: "no wallet" };
 const context: ApiContext = {
   version: "0.1.0",
   name: "Alice",
   clock: systemClock,
   log: silentLogger,
   ledger: undefined,
-  sharing: () => ({ state: "off", reason: "no wallet" }),
+  sharing: () => sharing,
   s3Origin: () => "http://127.0.0.1:9000",
   events,
   incoming: join(folder, "incoming"),
@@ -209,4 +211,20 @@ test("a port in use: the next free one where that is wanted, else an error that 
   assert.ok(other.port > port);
   await other.close();
   blocker.close();
+});
+
+test("a sharing process that dies while it is asked leaves the rest of the status", async (t) => {
+  t.after(() => {
+    sharing = { state: "off", reason: "no wallet" };
+  });
+  const error = Object.assign(new Error("the pipe failed"), { statusCode: 503 });
+  sharing = {
+    state: "running",
+    control: { status: () => Promise.reject(error) } as unknown as SharingControl,
+  };
+  const { status, text } = await ask("GET", "/api/status", bearer);
+  assert.equal(status, 200);
+  const answer = JSON.parse(text) as { name: string; sharing: unknown };
+  assert.equal(answer.name, "Alice");
+  assert.deepEqual(answer.sharing, { state: "starting", reason: "the pipe failed" });
 });

@@ -12,18 +12,24 @@ export function nodeRoutes(app: FastifyInstance, context: ApiContext): void {
         response: { 200: { type: "object", additionalProperties: true } },
       },
     },
-    async () => {
-      const sharing = context.sharing();
-      return {
-        version: context.version,
-        name: context.name,
-        now: context.clock.now(),
-        ledger: context.ledger?.status() ?? null,
-        sharing:
-          sharing.state === "running"
-            ? { state: "running", ...(await sharing.control.status()) }
-            : { state: sharing.state, reason: sharing.reason },
-      };
-    },
+    async () => ({
+      version: context.version,
+      name: context.name,
+      now: context.clock.now(),
+      ledger: context.ledger?.status() ?? null,
+      sharing: await sharingStatus(context),
+    }),
   );
+}
+
+/** That process may end while it is asked: then it is what starts again, and the rest of the status still stands. */
+async function sharingStatus(context: ApiContext): Promise<Readonly<Record<string, unknown>>> {
+  const sharing = context.sharing();
+  if (sharing.state !== "running") return { state: sharing.state, reason: sharing.reason };
+  try {
+    return { state: "running", ...(await sharing.control.status()) };
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode !== 503) throw error;
+    return { state: "starting", reason: (error as Error).message };
+  }
 }
