@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "#base/lib/random.ts";
+import { sharingPidOf } from "../support/sharing-pid.ts";
 import { type NodeOptions, type NodeProcess, type Reply, startNode, until } from "./node-process.ts";
 
 const SEED = Number(process.env["FREEHOLD_TEST_SEED"] ?? Date.now() % 1_000_000);
@@ -40,17 +41,6 @@ async function running(node: NodeProcess): Promise<Reply> {
   });
 }
 
-/** The sharing process, whatever it does; undefined while there is none. */
-function sharingPid(node: NodeProcess): number | undefined {
-  return below(node.pid).find((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("src/node/sharing.ts");
-    } catch {
-      return false;
-    }
-  });
-}
-
 /** Every process below one, by /proc. */
 function below(pid: number): number[] {
   const parents = readdirSync("/proc")
@@ -77,7 +67,7 @@ test("kill -9 of the sharing process leaves ledger and wallet answering, and it 
   await api(node, "/host/start", { limitBytes: 50_000_000 });
   for (let kill = 0; kill < KILLS; kill++) {
     // While it starts, or a while into its life.
-    const pid = await until("there is one to kill", () => sharingPid(node));
+    const pid = await until("there is one to kill", () => sharingPidOf(node.pid));
     const life = random.below(1500);
     t.diagnostic(`kill ${kill} after ${life} ms`);
     await sleep(life);
@@ -87,7 +77,7 @@ test("kill -9 of the sharing process leaves ledger and wallet answering, and it 
     assert.equal(typeof (await node.rpc("getbalances")).mine.trusted, "number");
     assert.ok(performance.now() - began < 5000, "ledger and wallet answer at once");
     await node.rpc("generatetoaddress", [1, await node.rpc("getnewaddress")]);
-    await until("it is another", () => sharingPid(node) !== pid);
+    await until("it is another", () => sharingPidOf(node.pid) !== pid);
   }
   const after = await running(node);
   assert.deepEqual([after.peer, after.account, after.host.on], [peer, account, true]);

@@ -1,34 +1,17 @@
 /** A long upload whose sharing process is killed in the middle: the same command goes on where it stood. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SeededRandom } from "#base/lib/random.ts";
 import { elementText } from "#doors/s3/test-support/s3-client.ts";
 import { type DemoPeer, until } from "../../demo/peer.ts";
+import { sharingPidOf } from "../support/sharing-pid.ts";
 import { befriend, lendDisks, PATIENCE, s3, seesFriends, withPeers } from "./words-restore-world.ts";
 
 const MIB = 1024 ** 2;
 const PART = 16 * MIB;
-
-/** The sharing process of a node: the child that runs its program. */
-async function sharingPid(peer: DemoPeer): Promise<number> {
-  const parent = (await readFile(join(peer.folder, "regtest", "bitcoind.pid"), "utf8")).trim();
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const stat = await readFile(`/proc/${name}/stat`, "utf8");
-      const [, of] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      if (of !== parent) continue;
-      if ((await readFile(`/proc/${name}/cmdline`, "utf8")).includes("src/node/sharing.ts"))
-        return Number(name);
-    } catch {
-      // It has just ended.
-    }
-  }
-  throw new Error(`${peer.name} has no sharing process`);
-}
 
 /** Parts of the first upload under way that hosts have receipted. */
 async function partsThere(peer: DemoPeer): Promise<number[]> {
@@ -61,7 +44,8 @@ test("a put whose sharing process is killed goes on where it stood, and sends no
       "a part",
       PATIENCE,
     );
-    process.kill(await sharingPid(owner), "SIGKILL");
+    const main = Number(await readFile(join(owner.folder, "regtest", "bitcoind.pid"), "utf8"));
+    process.kill(sharingPidOf(main)!, "SIGKILL");
     assert.match(await put, /run the same command again/);
     await owner.sharing();
     await seesFriends(owner, 2, "storage");

@@ -24,6 +24,7 @@ import {
   seesFriends,
 } from "../e2e/words-restore-world.ts";
 import { smallGlb } from "../support/render-scenes.ts";
+import { sharingPidOf } from "../support/sharing-pid.ts";
 
 const NAMES = ["Alice", "Bob", "Carol", "Dave"];
 /** Audits all the time, and repair of what a dead host held. */
@@ -298,7 +299,7 @@ class Pair {
     const main = await mainPid(this.#peer);
     switch (victim) {
       case "sharing": {
-        const pid = await sharingPid(main);
+        const pid = sharingPidOf(main);
         if (pid !== undefined) end(pid);
         break;
       }
@@ -415,20 +416,6 @@ function hashOf(bytes: Uint8Array): string {
 /** The ledger's process of a peer, from its pid file. */
 async function mainPid(peer: DemoPeer): Promise<number> {
   return Number(await readFile(join(peer.folder, "regtest", "bitcoind.pid"), "utf8"));
-}
-
-/** The sharing process of a ledger's process; undefined where it has none now. */
-async function sharingPid(main: number): Promise<number | undefined> {
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const [stat, line] = await Promise.all([
-      readFile(`/proc/${name}/stat`, "utf8").catch(() => ""),
-      readFile(`/proc/${name}/cmdline`, "utf8").catch(() => ""),
-    ]);
-    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-    if (parent === main && line.includes("sharing.ts")) return Number(name);
-  }
-  return undefined;
 }
 
 function end(pid: number): void {
