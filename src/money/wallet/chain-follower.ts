@@ -166,18 +166,21 @@ export class ChainFollower {
     await this.#parts.changed();
   }
 
-  /** Goes back to the last block that the chain still has. */
+  /**
+   * Goes back to the last block that the chain still has. Of a block that came in when the power went, the wallet may
+   * know transactions and not the block: they are beyond its tip, and whether the chain still has them is not known.
+   */
   async #rewind(): Promise<void> {
     const { chain, state, write } = this.#parts;
     this.#lastTip = undefined;
-    if (state.tip === undefined) return;
+    let height = -1;
     for (const block of [...state.blocks].reverse()) {
       const there = await chain.blockAt(block.height);
       if (there?.hash !== block.hash) continue;
-      if (block !== state.tip) await write([{ k: "fork", height: block.height }]);
-      return;
+      height = block.height;
+      break;
     }
-    await write([{ k: "fork", height: -1 }]);
+    if (state.reachesBeyond(height)) await write([{ k: "fork", height }]);
   }
 
   async #scan(from: number): Promise<void> {

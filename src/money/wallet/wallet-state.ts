@@ -70,6 +70,12 @@ export class WalletState {
     return this.#blocks;
   }
 
+  /** Whether it knows a block, or a transaction in a block, above this height. */
+  reachesBeyond(height: number): boolean {
+    if ((this.tip?.height ?? -1) > height) return true;
+    return [...this.#txs.values()].some(({ block }) => block !== undefined && block.height > height);
+  }
+
   get txCount(): number {
     return this.#txs.size;
   }
