@@ -20,6 +20,8 @@ export const FREEHOLD = join(ROOT, "bin/freehold");
 const START_LIMIT = 60_000;
 /** Milliseconds that a node may take to end before it is killed. */
 const STOP_LIMIT = 15_000;
+/** Milliseconds in which what was killed must be gone; a system that keeps the dead in its list is not waited for. */
+const GROUP_LIMIT = 5_000;
 /** Between two looks, ms. */
 const GLANCE = 50;
 
@@ -200,16 +202,20 @@ export class DemoPeer {
 
   /** Ends it at once, as a power cut would: the whole group, so that nothing of it lives on. */
   async kill(): Promise<void> {
+    const group = this.#process?.pid;
     this.#signal("SIGKILL");
     await this.#exit;
+    await groupGone(group);
   }
 
   /** Asks the node to end, and waits until it has: files written, ports free. */
   async stop(): Promise<void> {
+    const group = this.#process?.pid;
     this.#signal("SIGTERM");
     const late = setTimeout(() => this.#signal("SIGKILL"), STOP_LIMIT);
     await this.#exit;
     clearTimeout(late);
+    await groupGone(group);
   }
 
   #signal(signal: NodeJS.Signals): void {
@@ -220,6 +226,23 @@ export class DemoPeer {
     } catch {
       // It has just ended by itself.
     }
+  }
+}
+
+/**
+ * Waits until nothing of a group of processes is left, whatever became of its first one: a child that was killed with
+ * it still takes a moment to end, on a busy machine a long one.
+ */
+async function groupGone(group: number | undefined): Promise<void> {
+  if (group === undefined) return;
+  const deadline = Date.now() + GROUP_LIMIT;
+  while (Date.now() < deadline) {
+    try {
+      process.kill(-group, "SIGKILL");
+    } catch {
+      return;
+    }
+    await sleep(GLANCE);
   }
 }
 
