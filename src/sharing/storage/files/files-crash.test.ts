@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ManualClock } from "#base/lib/clock.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
 import { FileError } from "../file-store.ts";
 import { sufferCrashes } from "./crash-story.ts";
@@ -90,3 +91,49 @@ async function* slow(end: Promise<void>): AsyncGenerator<Uint8Array> {
   yield new Uint8Array(100);
   await end;
 }
+
+test("a write that the hosts' log has and this machine not yet is whole when it comes true", async () => {
+  const clock = new ManualClock(1_700_000_000_000);
+  const policy = { scheme: { needed: 1, total: 3 }, epochSeconds: 10 };
+  const circle = await Circle.start({ hosts: 3, clock, policy });
+  const peer = { deviceSecret: circle.random.fill(new Uint8Array(32)) };
+  const world = new FaultWorld();
+  const before = await circle.owner({ peer, disk: world });
+  await before.files.createBucket("box");
+  // The process ends when enough hosts have the head of the log, before its own index has the file.
+  let left: FaultWorld | undefined;
+  let finished = 0;
+  let heads = 0;
+  const call = before.mesh.call.bind(before.mesh) as typeof before.mesh.call;
+  before.mesh.call = async (to, protocol, method, request, options) => {
+    const outcome = await call(to, protocol, method, request, options);
+    const { root, upload, record } = request as { root?: unknown; upload?: unknown; record?: unknown };
+    if (root !== undefined && upload !== undefined) finished++;
+    // Three shards of the file, and two at least of the log's segment, are there before its head is.
+    if (record !== undefined && finished >= 5 && ++heads === 2) left = world.kill();
+    return outcome;
+  };
+  const bytes = circle.random.fill(new Uint8Array(100_000));
+  await assert.rejects(before.files.put("box", "file", bodyOf(bytes)));
+  circle.network.kill(before.mesh.self);
+  await before.files.stop().catch(() => {});
+  const after = await circle.owner({ peer, disk: left! });
+  // The hosts are slow to tell of their heads, and an epoch comes first.
+  const held = Promise.withResolvers<void>();
+  const ask = after.mesh.call.bind(after.mesh) as typeof after.mesh.call;
+  let drops = 0;
+  after.mesh.call = async (to, protocol, method, request, options) => {
+    if ((request as { roots?: unknown }).roots !== undefined) drops++;
+    if ((request as { headKey?: unknown }).headKey !== undefined) await held.promise;
+    return ask(to, protocol, method, request, options);
+  };
+  for (let i = 0; i < 40; i++) {
+    clock.advance(500);
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(drops, 0);
+  held.resolve();
+  await after.files.upkeep();
+  assert.deepEqual(await readAll(after.files.read(await after.files.head("box", "file"))), bytes);
+  await circle.stop();
+});

@@ -107,7 +107,9 @@ export class FilesUpkeep {
     const { index, log, renter, logger } = this.#d;
     this.#syncing = syncLog({ index, log, renter, logger }, peers);
     try {
-      return await this.#syncing;
+      const report = await this.#syncing;
+      if (report.unread === 0 && report.answers >= log.enoughAnswers) renter.pending.clearEarlier();
+      return report;
     } finally {
       this.#syncing = undefined;
     }

@@ -9,6 +9,7 @@ import { DecodeError } from "#base/lib/decode-error.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import type { Random } from "#base/lib/random.ts";
 import type { Mesh, PeerId, PeerView } from "#sharing/mesh/mesh.ts";
+import type { Scheme } from "../codec/scheme.ts";
 import { FileError } from "../file-store.ts";
 import { writeQuorum } from "../renter/choose-scheme.ts";
 import { STORAGE_OFFER } from "../renter/host-book.ts";
@@ -134,6 +135,19 @@ export class MetadataLog {
     }
   }
 
+  /** Hosts that must have the head for it to count. */
+  #quorum(hosts: number, scheme: Scheme): number {
+    return Math.max(1, Math.ceil((Math.min(hosts, scheme.total) * writeQuorum(scheme)) / scheme.total));
+  }
+
+  /** Hosts that must answer for one of them to have the newest head, whichever of those known took it. */
+  get enoughAnswers(): number {
+    const { renter } = this.#d;
+    const scheme = renter.scheme(true);
+    const hosts = Math.min(MOST_HEAD_HOSTS, renter.hosts.living);
+    return scheme === undefined ? Number.POSITIVE_INFINITY : hosts - this.#quorum(hosts, scheme) + 1;
+  }
+
   /** Gives the head to the hosts. @returns its number, when enough have it. */
   async #announce(head: LogHead, { scheme }: SlabRecord): Promise<number> {
     const { keys, random, renter, clock } = this.#d;
@@ -144,10 +158,7 @@ export class MetadataLog {
         .candidates()
         .map(({ peer }) => peer)
         .slice(0, MOST_HEAD_HOSTS);
-      const quorum = Math.max(
-        1,
-        Math.ceil((Math.min(hosts.length, scheme.total) * writeQuorum(scheme)) / scheme.total),
-      );
+      const quorum = this.#quorum(hosts.length, scheme);
       this.#record = record;
       this.#holders.clear();
       const { held, newest } = await this.#give(record, number, hosts, quorum);

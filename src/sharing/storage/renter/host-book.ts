@@ -134,6 +134,11 @@ export class HostBook {
       .filter((view) => view.connected && view.standing !== "banned" && this.state(view.peer) === "ready");
   }
 
+  /** Hosts that hold something or may, away or not; those that are dead or cheated do not count. */
+  get living(): number {
+    return [...this.#records.keys()].filter((peer) => !["dead", "cheat"].includes(this.state(peer))).length;
+  }
+
   /** Hosts that may get new shards now. */
   candidates(): readonly PeerView[] {
     return this.ready().filter(

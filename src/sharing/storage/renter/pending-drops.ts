@@ -29,6 +29,9 @@ export class PendingDrops {
   readonly #guarded = new Map<string, number>();
   /** How often a guard was lifted: what was read from the book before is old then. */
   #lifted = 0;
+  /** Entries of this run: what became of their slabs is known here. */
+  readonly #own = new Set<string>();
+  #mayClearEarlier = false;
   readonly #dropping = new Set<{ readonly shards: ReadonlySet<string>; readonly ended: Promise<unknown> }>();
 
   constructor(parts: PendingDropsParts) {
@@ -37,11 +40,26 @@ export class PendingDrops {
 
   /** Keeps {@link clear} away from an entry until it was released as often. */
   hold(id: string): void {
+    this.#own.add(id);
     this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
   }
 
   release(id: string): void {
     takeOne(this.#held, id);
+  }
+
+  /** Writes down what is to go, to be asked of the hosts until they confirm. */
+  async add(entry: PendingDrop): Promise<void> {
+    this.#own.add(entry.id);
+    await this.#parts.book.keepPending(entry);
+  }
+
+  /**
+   * What an earlier run left may go too: the log at the hosts was read, and whatever it names is in the book. Until
+   * then it stays, as that run may have died after the hosts had a write in their log, and before this machine had it.
+   */
+  clearEarlier(): void {
+    this.#mayClearEarlier = true;
   }
 
   /**
@@ -62,7 +80,9 @@ export class PendingDrops {
   /** Drops whatever is pending, at the hosts that can be reached. */
   async clear(): Promise<void> {
     const { book, hosts } = this.#parts;
-    const entries = (await book.pending()).filter(({ id }) => !this.#held.has(id));
+    const entries = (await book.pending()).filter(
+      ({ id }) => !this.#held.has(id) && (this.#mayClearEarlier || this.#own.has(id)),
+    );
     const byHost = new Map<PeerId, PendingDrop[]>();
     for (const entry of entries) {
       for (const host of new Set(entry.shards.map((shard) => shard.host))) {
@@ -82,7 +102,11 @@ export class PendingDrops {
         for (const { id } of open) left.set(id, left.get(id)! + 1);
       }),
     );
-    for (const [id, count] of left) if (count === 0) await book.forgetPending(id);
+    for (const [id, count] of left) {
+      if (count > 0) continue;
+      await book.forgetPending(id);
+      this.#own.delete(id);
+    }
   }
 
   /** @returns the entries that this host still has something of */

@@ -240,7 +240,7 @@ export class Renter {
   async drop(slabs: readonly SlabRecord[]): Promise<void> {
     for (const { id, shards } of slabs) {
       const placed = shards.flatMap(({ root, host }) => (host === "" ? [] : [{ root, host }]));
-      await this.#d.book.keepPending({ id, slab: id, since: this.#d.clock.now(), shards: placed });
+      await this.pending.add({ id, slab: id, since: this.#d.clock.now(), shards: placed });
     }
   }
 
