@@ -38,8 +38,8 @@ const PATIENCE = 240;
 const MOST_JOBS = 2;
 /** Receipts that are remembered of each listing; the answer holds a thousand. */
 const RECEIPTS = 400;
-/** Jobs of each peer that are looked for: a node lists 200, and ended ones beyond those no more. */
-const JOBS = 190;
+/** Jobs of each peer that are looked for: a node lists 200, among them some whose answer a death cut off. */
+const JOBS = 150;
 const LONGEST_CALM = 2500;
 const SAMPLED = 3;
 

@@ -289,3 +289,26 @@ test("a provider that was on is on after a restart, and one that never was is of
   const off = await world.join({ disk: again.disk.kill(), lends: false });
   assert.equal(off.provider.status().on, false);
 });
+
+test("of many jobs the oldest leave the list, before and after a restart", async (t) => {
+  const world = new ComputeWorld(t, 9);
+  const options = { lends: false, requester: { listed: 4 } };
+  const alice = await world.join(options);
+  const ids: string[] = [];
+  for (let i = 0; i < 6; i++) ids.push((await echoJob(alice, 1)).id);
+  const newest = ids.toReversed();
+  assert.deepEqual(
+    alice.requester.jobs().map(({ id }) => id),
+    newest.slice(0, 4),
+  );
+  const again = await world.join({ ...options, disk: alice.disk.kill() });
+  assert.deepEqual(
+    again.requester.jobs().map(({ id }) => id),
+    newest.slice(0, 4),
+  );
+  const next = await echoJob(again, 1);
+  assert.deepEqual(
+    again.requester.jobs().map(({ id }) => id),
+    [next.id, ...newest.slice(0, 3)],
+  );
+});

@@ -36,6 +36,8 @@ export interface RequesterOptions {
   /** Checks at a time. Default 1: each takes milliseconds, and each lane a process that holds the inputs. */
   readonly checks?: number;
   readonly arch: string;
+  /** Jobs that are listed: beyond them the oldest ended ones leave the list, their folders stay. Default 200. */
+  readonly listed?: number;
 }
 
 export interface RequesterParts {
@@ -65,8 +67,7 @@ export type JobResult<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly reason: string };
 
-/** Jobs that are kept; the oldest ended ones leave the list, their folders stay. */
-const MAX_LISTED = 200;
+const LISTED = 200;
 
 export class Requester {
   /** Jobs, tasks and cheats as they happen. */
@@ -83,7 +84,7 @@ export class Requester {
   readonly #stopFollowing: () => void;
 
   private constructor(options: RequesterOptions, parts: RequesterParts, records: TrackRecords) {
-    this.#options = { checks: 1, ...options };
+    this.#options = { checks: 1, listed: LISTED, ...options };
     this.#parts = parts;
     this.#records = records;
     this.#store = new JobStore(parts.disk, parts.folder);
@@ -109,6 +110,7 @@ export class Requester {
         parts.log.error(`compute: job ${id} cannot be read and is left aside: ${error.message}`);
       });
     }
+    requester.#trimList();
     return requester;
   }
 
@@ -247,9 +249,11 @@ export class Requester {
   }
 
   #trimList(): void {
-    for (const [id, job] of this.#jobs) {
-      if (this.#jobs.size <= MAX_LISTED) return;
-      if (job.over) this.#jobs.delete(id);
+    if (this.#jobs.size <= this.#options.listed) return;
+    // After a start they stand in the order of their folders' names, which are drawn.
+    for (const { id } of this.jobs().toReversed()) {
+      if (this.#jobs.size <= this.#options.listed) return;
+      if (this.#jobs.get(id)?.over === true) this.#jobs.delete(id);
     }
   }
 
