@@ -295,7 +295,12 @@ test("of many jobs the oldest leave the list, before and after a restart", async
   const options = { lends: false, requester: { listed: 4 } };
   const alice = await world.join(options);
   const ids: string[] = [];
-  for (let i = 0; i < 6; i++) ids.push((await echoJob(alice, 1)).id);
+  for (let i = 0; i < 6; i++) {
+    ids.push((await echoJob(alice, 1)).id);
+    // Each in a millisecond of its own: that is what tells older from newer.
+    const now = Date.now();
+    while (Date.now() === now) await new Promise((resolve) => setImmediate(resolve));
+  }
   const newest = ids.toReversed();
   assert.deepEqual(
     alice.requester.jobs().map(({ id }) => id),
