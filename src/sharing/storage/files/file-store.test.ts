@@ -231,7 +231,7 @@ test("parts: in order, each of 5 MiB but the last, replaced, completed, given up
 });
 
 test("copies share slabs, and outlive their source; what nothing refers to is dropped at the hosts", async () => {
-  const quick = await circle.owner({ policy: { garbageSeconds: 0 }, filesKey: new Uint8Array(32).fill(3) });
+  const quick = await circle.owner({ policy: { garbageSeconds: -60 }, filesKey: new Uint8Array(32).fill(3) });
   const store = quick.files;
   await store.createBucket("copies");
   const bytes = circle.random.fill(new Uint8Array(1_500_000));
