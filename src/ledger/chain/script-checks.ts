@@ -6,11 +6,25 @@ import { type TxHashes, txidAt, wtxidAt } from "#protocol/bitcoin/txid.ts";
 import { type Rejection, reject } from "#protocol/consensus/rejection.ts";
 import { scriptErrorText } from "#protocol/consensus/script-error.ts";
 import { type ScriptFailure, verifyInputs } from "#protocol/consensus/verify-inputs.ts";
-import { type ScriptJob, type SharedBlock, scriptJob, shareBlock } from "./script-job.ts";
+import {
+  type RangePrevouts,
+  rangePrevouts,
+  type ScriptJob,
+  type ScriptRange,
+  type SharedBlock,
+  shareBlock,
+  sharePrevouts,
+} from "./script-job.ts";
 import { Slices } from "./slices.ts";
 
 /** Inputs of one job, about: some milliseconds of signature checks. */
 const INPUTS_PER_JOB = 64;
+
+/**
+ * Inputs of one transaction beyond which it is verified in pieces of so many, so that all threads share it and none
+ * is held for long. Each piece hashes once more what all inputs of a transaction have in common.
+ */
+const INPUTS_PER_PIECE = 128;
 
 /** Jobs that may wait; more than the largest block gives. */
 const MAX_QUEUED = 100_000;
@@ -54,8 +68,8 @@ export class BlockScripts {
   #shared: SharedBlock | undefined;
   /** The latest: what it holds of earlier transactions does not change. */
   #prevouts: Prevouts | undefined;
-  /** First transaction of each range that waits for the end, and the one after its last. */
-  readonly #waiting: number[] = [];
+  /** Ranges that wait for the end. */
+  readonly #waiting: ScriptRange[] = [];
   readonly #running: Promise<void>[] = [];
   #failure: ScriptFailure | undefined;
   #error: { readonly cause: unknown } | undefined;
@@ -69,22 +83,41 @@ export class BlockScripts {
 
   /** Hands in the transactions from `fromTx` to before `toTx`; the prevouts of all up to there are known. */
   add(prevouts: Prevouts, fromTx: number, toTx: number): void {
-    const table = this.#table;
     this.#prevouts = prevouts;
     for (let start = fromTx; start < toTx; ) {
-      let end = start;
-      for (let inputs = 0; end < toTx && inputs < INPUTS_PER_JOB; end++) inputs += table.inputCount(end);
-      if (this.#pool === undefined) this.#waiting.push(start, end);
-      else this.#send(this.#pool, prevouts, start, end);
+      const end = this.#endOfJob(start, toTx);
+      const pieces = piecesOf(this.#table, start, end);
+      if (this.#pool === undefined) this.#waiting.push(...pieces);
+      else this.#send(this.#pool, pieces, rangePrevouts(this.#table, prevouts, start, end));
       start = end;
     }
   }
 
-  #send(pool: Pool, prevouts: Prevouts, fromTx: number, toTx: number): void {
+  /** Small transactions go together, a large one alone. */
+  #endOfJob(start: number, toTx: number): number {
+    let inputs = 0;
+    let end = start;
+    for (; end < toTx && inputs < INPUTS_PER_JOB; end++) {
+      const own = this.#table.inputCount(end);
+      if (own > INPUTS_PER_PIECE && end > start) break;
+      inputs += own;
+    }
+    return end;
+  }
+
+  #send(pool: Pool, pieces: readonly ScriptRange[], own: RangePrevouts): void {
     this.#shared ??= shareBlock(this.#table, this.#id);
-    const job = scriptJob(this.#shared, this.#table, prevouts, this.#flags, fromTx, toTx);
-    const buffers = [job.amounts.buffer, job.offsets.buffer, job.scripts.buffer] as ArrayBuffer[];
-    const done = pool.run(job, buffers).then(
+    const isAlone = pieces.length === 1;
+    const prevouts = isAlone ? own : sharePrevouts(own);
+    const transfer = isAlone ? [own.amounts.buffer, own.offsets.buffer, own.scripts.buffer] : [];
+    for (const range of pieces) {
+      const job = { block: this.#shared, flags: this.#flags, range, prevouts };
+      this.#run(pool, job, transfer as ArrayBuffer[]);
+    }
+  }
+
+  #run(pool: Pool, job: ScriptJob, transfer: ArrayBuffer[]): void {
+    const done = pool.run(job, transfer).then(
       (failure) => this.#note(failure),
       (cause: unknown) => {
         this.#error ??= { cause };
@@ -99,8 +132,9 @@ export class BlockScripts {
    */
   async finish(): Promise<ScriptFailure | undefined> {
     const slices = new Slices();
-    for (let i = 0; i < this.#waiting.length && this.#failure === undefined; i += 2) {
-      this.#note(this.#verify(this.#waiting[i]!, this.#waiting[i + 1]!));
+    for (const range of this.#waiting) {
+      if (this.#failure !== undefined) break;
+      this.#note(this.#verify(range));
       if (slices.due) await slices.pause();
     }
     await this.#help(slices);
@@ -112,9 +146,10 @@ export class BlockScripts {
   /** Takes ranges back from the workers' queue. Each pause lets the workers be given their next. */
   async #help(slices: Slices): Promise<void> {
     for (let taken = this.#pool?.takeQueued(); taken !== undefined; taken = this.#pool?.takeQueued()) {
-      const { fromTx, toTx } = taken.job;
-      const decided = this.#failure !== undefined && this.#failure.tx < fromTx;
-      taken.resolve(decided ? undefined : this.#verify(fromTx, toTx));
+      const { range } = taken.job;
+      const first = range.inputs?.from ?? this.#table.firstInput(range.fromTx);
+      const isDecided = this.#failure !== undefined && this.#failure.input < first;
+      taken.resolve(isDecided ? undefined : this.#verify(range));
       await slices.pause();
     }
   }
@@ -126,15 +161,26 @@ export class BlockScripts {
     }
   }
 
-  #verify(fromTx: number, toTx: number): ScriptFailure | undefined {
-    const prevouts = this.#prevouts!;
-    return verifyInputs({ table: this.#table, prevouts, flags: this.#flags, fromTx, toTx });
+  #verify(range: ScriptRange): ScriptFailure | undefined {
+    return verifyInputs({ table: this.#table, prevouts: this.#prevouts!, flags: this.#flags, ...range });
   }
 
   #note(failure: ScriptFailure | undefined): void {
     if (failure === undefined) return;
     if (this.#failure === undefined || failure.input < this.#failure.input) this.#failure = failure;
   }
+}
+
+/** The transactions as one range, or a large one by pieces of its inputs. */
+function piecesOf(table: TxTable, fromTx: number, toTx: number): ScriptRange[] {
+  const first = table.firstInput(fromTx);
+  const end = first + table.inputCount(fromTx);
+  if (toTx - fromTx > 1 || end - first <= INPUTS_PER_PIECE) return [{ fromTx, toTx }];
+  const pieces: ScriptRange[] = [];
+  for (let from = first; from < end; from += INPUTS_PER_PIECE) {
+    pieces.push({ fromTx, toTx, inputs: { from, to: Math.min(from + INPUTS_PER_PIECE, end) } });
+  }
+  return pieces;
 }
 
 /** How a block is refused for a script, in Core's words. */

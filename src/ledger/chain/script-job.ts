@@ -1,6 +1,6 @@
 import { Prevouts } from "#protocol/bitcoin/prevouts.ts";
 import { TxTable } from "#protocol/bitcoin/tx-table.ts";
-import { type ScriptFailure, verifyInputs } from "#protocol/consensus/verify-inputs.ts";
+import { type InputRange, type ScriptFailure, verifyInputs } from "#protocol/consensus/verify-inputs.ts";
 
 /** A block in memory that all threads see: copied there once, however many jobs it gives. */
 export interface SharedBlock {
@@ -12,18 +12,32 @@ export interface SharedBlock {
   readonly outputs: Int32Array;
 }
 
-/** The scripts of a range of a block's transactions. */
-export interface ScriptJob {
-  readonly block: SharedBlock;
-  readonly flags: number;
+/** What is verified in one go: some transactions, or some inputs of a large one. */
+export interface ScriptRange {
   readonly fromTx: number;
+  /** One after the last transaction. */
   readonly toTx: number;
+  /** Of the one transaction, these; all of the range when left out. */
+  readonly inputs?: InputRange | undefined;
+}
+
+/** What the inputs of a range of transactions spend, in an arena of its own. */
+export interface RangePrevouts {
   /** Index over the block of the range's first input; what follows is for the inputs from it on. */
   readonly firstInput: number;
   readonly amounts: Float64Array;
   /** One more entry than amounts. */
   readonly offsets: Int32Array;
   readonly scripts: Uint8Array;
+}
+
+/** The scripts of a range of a block's transactions. */
+export interface ScriptJob {
+  readonly block: SharedBlock;
+  readonly flags: number;
+  readonly range: ScriptRange;
+  /** In shared memory where several jobs are of one transaction. */
+  readonly prevouts: RangePrevouts;
 }
 
 /** Copies a table to memory that threads share. */
@@ -49,29 +63,35 @@ function copyWords(from: Int32Array): Int32Array {
   return copy;
 }
 
-/** The job for the transactions from `fromTx` to before `toTx`, with its own arena of prevouts. */
-export function scriptJob(
-  block: SharedBlock,
+/** The prevouts of the transactions from `fromTx` to before `toTx`, copied. */
+export function rangePrevouts(
   table: TxTable,
   prevouts: Prevouts,
-  flags: number,
   fromTx: number,
   toTx: number,
-): ScriptJob {
+): RangePrevouts {
   const firstInput = table.firstInput(fromTx);
   const endInput = table.firstInput(toTx - 1) + table.inputCount(toTx - 1);
   const base = prevouts.offsets[firstInput]!;
   const offsets = prevouts.offsets.slice(firstInput, endInput + 1);
   for (let i = 0; i < offsets.length; i++) offsets[i]! -= base;
   return {
-    block,
-    flags,
-    fromTx,
-    toTx,
     firstInput,
     amounts: prevouts.amounts.slice(firstInput, endInput),
     offsets,
     scripts: prevouts.scripts.slice(base, prevouts.offsets[endInput]),
+  };
+}
+
+/** Copies prevouts to memory that threads share. */
+export function sharePrevouts({ firstInput, amounts, offsets, scripts }: RangePrevouts): RangePrevouts {
+  const shared = new Float64Array(new SharedArrayBuffer(amounts.byteLength));
+  shared.set(amounts);
+  return {
+    firstInput,
+    amounts: shared,
+    offsets: copyWords(offsets),
+    scripts: copyBytes(scripts, new SharedArrayBuffer(scripts.length)),
   };
 }
 
@@ -81,6 +101,8 @@ interface OpenBlock {
   readonly table: TxTable;
   readonly amounts: Float64Array;
   readonly offsets: Int32Array;
+  /** The scripts of the transaction that this thread verifies in pieces. */
+  whole: { readonly tx: number; readonly scripts: Uint8Array } | undefined;
 }
 
 let open: OpenBlock | undefined;
@@ -89,10 +111,20 @@ let open: OpenBlock | undefined;
 export function runScriptJob(job: ScriptJob): ScriptFailure | undefined {
   if (open?.id !== job.block.id) open = openBlock(job.block);
   const { table, amounts, offsets } = open;
-  amounts.set(job.amounts, job.firstInput);
-  offsets.set(job.offsets, job.firstInput);
-  const prevouts = new Prevouts(amounts, offsets, job.scripts);
-  return verifyInputs({ table, prevouts, flags: job.flags, fromTx: job.fromTx, toTx: job.toTx });
+  const { range, flags } = job;
+  amounts.set(job.prevouts.amounts, job.prevouts.firstInput);
+  offsets.set(job.prevouts.offsets, job.prevouts.firstInput);
+  const prevouts = new Prevouts(amounts, offsets, ownScripts(open, job));
+  return verifyInputs({ table, prevouts, flags, ...range });
+}
+
+/** The job's scripts in memory of this thread, copied once for all pieces of a transaction. */
+function ownScripts(block: OpenBlock, { range, prevouts: { scripts } }: ScriptJob): Uint8Array {
+  if (range.inputs === undefined) return scripts;
+  if (block.whole?.tx !== range.fromTx) {
+    block.whole = { tx: range.fromTx, scripts: copyBytes(scripts, new ArrayBuffer(scripts.length)) };
+  }
+  return block.whole.scripts;
 }
 
 /** Own memory, for hashing and signature libraries are not all prepared for shared one. */
@@ -108,5 +140,6 @@ function openBlock(block: SharedBlock): OpenBlock {
     table,
     amounts: new Float64Array(table.inputTotal),
     offsets: new Int32Array(table.inputTotal + 1),
+    whole: undefined,
   };
 }

@@ -44,6 +44,13 @@ export interface ScriptFailure {
   readonly error: ScriptError;
 }
 
+/** Some inputs of one transaction, by index over the table. */
+export interface InputRange {
+  readonly from: number;
+  /** One after the last. */
+  readonly to: number;
+}
+
 /** A range of transactions and what they spend. */
 export interface VerifyInputsJob {
   readonly table: TxTable;
@@ -54,6 +61,8 @@ export interface VerifyInputsJob {
   readonly fromTx: number;
   /** One after the last transaction. */
   readonly toTx: number;
+  /** Only these inputs of the range are verified; all when left out. The prevouts of the others are read, too. */
+  readonly inputs?: InputRange | undefined;
 }
 
 /** Straight spends that are gathered, to the end of their transaction, before their hashes are made. */
@@ -93,6 +102,8 @@ export class InputVerifier {
   #table!: TxTable;
   #prevouts!: Prevouts;
   #flags = 0;
+  #fromInput = 0;
+  #toInput = 0;
   /** Of the transaction whose inputs were interpreted last. */
   #midstates: SighashMidstates | undefined;
   /** The straight spends that wait. */
@@ -121,6 +132,8 @@ export class InputVerifier {
     this.#table = table;
     this.#prevouts = job.prevouts;
     this.#flags = job.flags;
+    this.#fromInput = job.inputs?.from ?? 0;
+    this.#toInput = job.inputs?.to ?? table.inputTotal;
     this.#midstates = undefined;
     this.#count = 0;
     this.#signatures.reset();
@@ -139,8 +152,8 @@ export class InputVerifier {
   /** Interprets a transaction's unusual inputs and lets the others wait. */
   #gather(tx: number): ScriptFailure | undefined {
     const table = this.#table;
-    const first = table.firstInput(tx);
-    const end = first + table.inputCount(tx);
+    const first = Math.max(table.firstInput(tx), this.#fromInput);
+    const end = Math.min(table.firstInput(tx) + table.inputCount(tx), this.#toInput);
     for (let input = first; input < end; input++) {
       const row = this.#reserveRow();
       const template = matchTemplate(table, this.#prevouts, input, this.#flags, this.#rows, row);
