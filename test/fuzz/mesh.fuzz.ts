@@ -39,7 +39,7 @@ const hello = {
 };
 const circle = { founder: key.publicKey, nonce };
 const bodies: Readonly<Record<string, readonly [request: unknown, reply: unknown]>> = {
-  hello: [hello, hello],
+  hello: [{ ...hello, invited: { ...circle, proof: new Uint8Array(32).fill(7) } }, hello],
   update: [{ name: "Bob", addresses: [], offers: {}, removals: [told] }, {}],
   ping: [{}, {}],
   join: [{ ...circle, secret: nonce }, { membership }],

@@ -71,6 +71,12 @@ const fileSchema = z.strictObject({
   forgotten: z.array(accountIdText),
 });
 
+/** An open invitation that somebody showed, without its secret. */
+export interface ShownInvitation {
+  readonly id: string;
+  readonly usesLeft: number;
+}
+
 export class Circles {
   readonly #path: string;
   readonly #account: SigningKey;
@@ -284,33 +290,51 @@ export class Circles {
   /** As founder: lets an account in that holds an invitation's secret. Twice is once. */
   async admit(circle: Circle, secret: Uint8Array, account: AccountId): Promise<Outcome<Signed>> {
     const id = circleId(circle);
-    const hash = toHex(sha256(secret));
-    const now = unixTime(this.#clock);
-    const invitation = this.#invitations.find((one) => one.circle === id && toHex(one.secretHash) === hash);
+    const hash = sha256(secret);
+    const invitation = this.#invitations.find((one) => one.circle === id && equalBytes(one.secretHash, hash));
     if (invitation === undefined) return refuse("not-found", "no such invitation");
-    // Who was forgotten still has the secret: only a new word of ours lets them in again.
-    if (this.#forgotten.has(account))
-      return refuse("not-allowed", "this account is not trusted here any more");
-    if (invitation.notFor?.includes(account) === true) {
-      return refuse("not-allowed", "this account was removed from the circle: ask for a new invitation");
-    }
+    const now = unixTime(this.#clock);
     const held = this.#circles.get(id)!;
-    if (!invitation.usedBy.includes(account)) {
-      if (invitation.expires <= now) return refuse("expired", "the invitation has expired");
-      if (invitation.usedBy.length >= invitation.uses) {
-        return refuse("expired", "the invitation was used as often as it may");
-      }
-      if (!held.members.has(account) && held.isFull) {
-        return refuse("full", "the circle is full");
-      }
-      invitation.usedBy.push(account);
-    }
+    const refused = this.#whyNot(invitation, held, account, now);
+    if (refused !== undefined) return refused;
+    if (!invitation.usedBy.includes(account)) invitation.usedBy.push(account);
     if (!held.members.has(account)) {
       const issued = Math.max(now, (held.removedAt(account) ?? 0) + 1);
       this.#note(certifyMember(this.#account, held.nonce, hex(account), issued));
     }
     await this.#save();
     return accept(held.members.get(account)!.signed);
+  }
+
+  /** As founder: the invitation that would let an account in, by the secret that it proves to hold. */
+  invitationOf(
+    circle: Circle,
+    account: AccountId,
+    holds: (secretHash: Uint8Array) => boolean,
+  ): ShownInvitation | undefined {
+    const id = circleId(circle);
+    const invitation = this.#invitations.find((one) => one.circle === id && holds(one.secretHash));
+    if (invitation === undefined) return undefined;
+    const now = unixTime(this.#clock);
+    if (this.#whyNot(invitation, this.#circles.get(id)!, account, now) !== undefined) return undefined;
+    return { id: toHex(invitation.secretHash), usesLeft: invitation.uses - invitation.usedBy.length };
+  }
+
+  /** Why an invitation does not let an account in. */
+  #whyNot(invitation: OpenInvitation, circle: HeldCircle, account: AccountId, now: number) {
+    // Who was forgotten still has the secret: only a new word of ours lets them in again.
+    if (this.#forgotten.has(account)) {
+      return refuse("not-allowed", "this account is not trusted here any more");
+    }
+    if (invitation.notFor?.includes(account) === true) {
+      return refuse("not-allowed", "this account was removed from the circle: ask for a new invitation");
+    }
+    if (invitation.usedBy.includes(account)) return undefined;
+    if (invitation.expires <= now) return refuse("expired", "the invitation has expired");
+    if (invitation.usedBy.length >= invitation.uses) {
+      return refuse("expired", "the invitation was used as often as it may");
+    }
+    return !circle.members.has(account) && circle.isFull ? refuse("full", "the circle is full") : undefined;
   }
 
   /** Trusts an account by hand. */

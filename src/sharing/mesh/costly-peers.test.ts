@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection } from "@libp2p/interface";
-import { certifyMember, invitationLink } from "./certificates.ts";
+import { sha256 } from "#base/crypto/sha256.ts";
+import { certifyMember, invitationLink, parseInvitationLink } from "./certificates.ts";
 import { HostilePeer } from "./hostile-peer.ts";
+import { invitationProof } from "./invitation-proof.ts";
+import type { Hello } from "./mesh-protocol.ts";
 import { ECHO, serveEcho } from "./mesh-suite.ts";
 import { addressOf, connected, LoggedErrors, openTestMesh, until } from "./mesh-world.ts";
 
@@ -45,15 +48,49 @@ test("strangers have only so many places, and friends come in when these are tak
   );
   const friend = await openTestMesh(context);
   const { link } = await victim.createInvitation({ uses: 1, seconds: 600 });
-  // It knows the account already: who is new joins as a stranger, and needs one of their places.
-  await strangers[0]!.node.stop();
-  await until(() => victim.view(strangers[0]!.peer)?.connected !== true);
-  assert.ok((await friend.acceptInvitation(link)).ok);
-  assert.equal((await strangers[2]!.meet(addressOf(victim))).status, "open");
-  await connected(victim, strangers[2]!.peer, "stranger");
+  assert.ok((await friend.acceptInvitation(link)).ok, "who was invited finds a place");
   const another = await openTestMesh(context);
   assert.equal((await another.addPeer(addressOf(victim))).ok, false, "the places are taken");
   assert.ok((await friend.call(victim.self, ECHO, small, { n: 1 })).ok);
+});
+
+test("who shows an invitation finds a place among strangers; no false, worn or borrowed proof does", async (context) => {
+  const victim = await openTestMesh(context, { maxStrangers: 1 });
+  const address = addressOf(victim);
+  const peers = await Promise.all([1, 2, 3, 4, 5].map((i) => HostilePeer.start(context, `127.68.4.${i}`)));
+  const [stranger, guest, second, borrower, liar] = peers as [
+    HostilePeer,
+    HostilePeer,
+    HostilePeer,
+    HostilePeer,
+    HostilePeer,
+  ];
+  assert.equal((await stranger.meet(address)).status, "open");
+  await connected(victim, stranger.peer, "stranger");
+  const { link } = await victim.createInvitation({ uses: 1, seconds: 600 });
+  const { founder, nonce, secret, device } = parseInvitationLink(link)!;
+  const shown = (caller: HostilePeer, key = secret) => {
+    const parties = { caller: caller.device.publicKey, answerer: device };
+    return { invited: { founder, nonce, proof: invitationProof(sha256(key), parties) } };
+  };
+  const greet = async (peer: HostilePeer, changes: Partial<Hello>) => {
+    const connection = await peer.dial(address);
+    await peer.ask(connection, "hello", peer.hello(changes));
+    return connection;
+  };
+  const refused = async (peer: HostilePeer, changes: Partial<Hello>) => {
+    const connection = await greet(peer, changes);
+    await until(() => connection.status !== "open");
+    assert.notEqual(victim.view(peer.peer)?.connected, true);
+  };
+  await refused(liar, shown(liar, new Uint8Array(16)));
+  await refused(borrower, shown(guest));
+  const connection = await greet(guest, shown(guest));
+  await connected(victim, guest.peer, "stranger");
+  await refused(second, shown(second));
+  assert.equal((await guest.ask(connection, "join", { founder, nonce, secret })).kind, "reply");
+  await connected(victim, guest.peer, "friend");
+  await refused(second, shown(second));
 });
 
 test("a founder whose list of members never ends is asked for so many pages and no more", async (context) => {

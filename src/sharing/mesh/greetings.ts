@@ -21,6 +21,9 @@ import { checkReply } from "./services.ts";
 
 const METHODS = MESH_PROTOCOL.methods;
 
+/** Places besides those of strangers, for who shows an invitation and is about to take it up. */
+const GUESTS = 20;
+
 type News = Pick<Hello, "name" | "addresses" | "offers" | "removals">;
 
 export interface GreetingsParts {
@@ -90,10 +93,11 @@ export class Greetings {
   }
 
   #helloFor(link: PeerLink): Hello {
-    const { certificate, peers } = this.#parts;
+    const { certificate, peers, introductions } = this.#parts;
     const shared = link.account === undefined ? [] : peers.circles.shared(link.account);
     const circles = shared.slice(0, MAX_CIRCLES).map((circle) => peers.circles.ownCertificate(circle));
-    return { ...this.#newsFor(link), certificate, circles };
+    const invited = introductions.proofFor(link.peer);
+    return { ...this.#newsFor(link), certificate, circles, ...(invited === undefined ? {} : { invited }) };
   }
 
   /** Says hello on a connection that we opened; one that is not answered well is ended. */
@@ -122,7 +126,8 @@ export class Greetings {
 
   /** Checks and notes what a hello says; why it is refused, if so. */
   async #take(link: PeerLink, hello: Hello): Promise<string | undefined> {
-    const { circles, book } = this.#parts.peers;
+    const { introductions, peers } = this.#parts;
+    const { circles, book } = peers;
     const certificate = openDeviceCertificate(hello.certificate);
     if (certificate === undefined || peerIdOf(certificate.device) !== link.peer) {
       return "the certificate is not of this device";
@@ -130,6 +135,8 @@ export class Greetings {
     link.account = accountIdOf(certificate.account);
     if (await circles.learn(hello.circles)) this.trustChanged();
     const { account, ip } = link;
+    const { invited } = hello;
+    link.invitation = invited && introductions.invitationOf(invited, certificate.device, account);
     const found = { account, certificate: hello.certificate, ...(ip === undefined ? {} : { ip }) };
     book.note(link.peer, found, true);
     this.#takeNews(link, hello);
@@ -150,7 +157,8 @@ export class Greetings {
     const { peers, removals, maxStrangers } = this.#parts;
     if (link.connections.size === 0 || link.ready) return;
     link.standing = peers.standingOf(link.peer, link.account);
-    if (link.standing === "stranger" && peers.connectedStrangers() >= maxStrangers) {
+    const places = maxStrangers + (this.#isGuest(link) ? GUESTS : 0);
+    if (link.standing === "stranger" && peers.connectedStrangers() >= places) {
       link.disconnect("too many strangers are connected");
       return;
     }
@@ -161,6 +169,17 @@ export class Greetings {
     if (link.standing === "friend") this.meet(link);
     // Who dialled did not know yet whom it would meet.
     if (removals.toldTo(link.account).length > 0) this.#tell(link);
+  }
+
+  /** Whether it may take up the invitation that it showed: no more do at a time than can come in by it. */
+  #isGuest({ invitation }: PeerLink): boolean {
+    if (invitation === undefined) return false;
+    let others = 0;
+    for (const link of this.#parts.peers.links()) {
+      const isWaiting = link.ready && link.standing === "stranger";
+      if (isWaiting && link.invitation?.id === invitation.id) others++;
+    }
+    return others < invitation.usesLeft;
   }
 
   /** Asks a friend for the members of our circles. */

@@ -2,17 +2,20 @@
  * How strangers become friends and friends find each other: invitations taken up, memberships shown, and the members of
  * a circle told to one another, so that whoever joins meets them all.
  */
+import { sha256 } from "#base/crypto/sha256.ts";
 import { equalBytes } from "#base/lib/bytes.ts";
 import { type Clock, unixTime } from "#base/lib/clock.ts";
 import {
+  type Invitation,
   invitationLink,
   isInvitationLink,
   openDeviceCertificate,
   parseInvitationLink,
 } from "./certificates.ts";
-import type { Circles } from "./circles.ts";
+import type { Circles, ShownInvitation } from "./circles.ts";
 import type { KnownCircle } from "./held-circle.ts";
 import { accountIdOf, peerIdOf, type SigningKey } from "./identity.ts";
+import { type InvitationProof, invitationProof } from "./invitation-proof.ts";
 import type { AccountId, Handlers, PeerId } from "./mesh.ts";
 import { MAX_CIRCLES, MEMBER_PAGE, MESH_PROTOCOL, type MemberEntry } from "./mesh-protocol.ts";
 import { checkAddresses, parsePeerAddress } from "./multiaddrs.ts";
@@ -60,6 +63,8 @@ type IntroductionHandlers = Pick<Handlers<typeof MESH_PROTOCOL>, "join" | "circl
 export class Introductions {
   readonly #parts: IntroductionParts;
   readonly handlers: IntroductionHandlers;
+  /** Invitations that are being taken up, by the founder's peer. */
+  readonly #accepting = new Map<PeerId, Invitation>();
 
   constructor(parts: IntroductionParts) {
     this.#parts = parts;
@@ -86,7 +91,9 @@ export class Introductions {
     }
     const peer = peerIdOf(invitation.device);
     this.#noteAddresses(peer, checkAddresses(invitation.addresses));
+    this.#accepting.set(peer, invitation);
     const met = await this.#reach(peer);
+    this.#accepting.delete(peer);
     if (!met.ok) return met;
     if (mesh.accountOf(peer) !== accountIdOf(invitation.founder)) {
       return refuse("not-allowed", "another account answers at the invitation's address");
@@ -103,6 +110,27 @@ export class Introductions {
     await this.meet(peer);
     book.note(peer, {}, true);
     return accept(peer);
+  }
+
+  /** What a hello to a peer says of the invitation that is being taken up there. */
+  proofFor(peer: PeerId): InvitationProof | undefined {
+    const invitation = this.#accepting.get(peer);
+    if (invitation === undefined) return undefined;
+    const { founder, nonce, secret, device } = invitation;
+    const parties = { caller: this.#parts.device, answerer: device };
+    return { founder, nonce, proof: invitationProof(sha256(secret), parties) };
+  }
+
+  /** The invitation of ours that the caller's device, of this account, holds, if it would let it in. */
+  invitationOf(
+    { founder, nonce, proof }: InvitationProof,
+    caller: Uint8Array,
+    account: AccountId,
+  ): ShownInvitation | undefined {
+    const parties = { caller, answerer: this.#parts.device };
+    return this.#parts.circles.invitationOf({ founder, nonce }, account, (secretHash) => {
+      return equalBytes(invitationProof(secretHash, parties), proof);
+    });
   }
 
   /** Adds a peer by link or address and trusts its account. */

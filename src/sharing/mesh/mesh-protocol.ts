@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { MAX_ADDRESS, MAX_ADDRESSES, signedSchema } from "./certificates.ts";
+import { invitationProofSchema } from "./invitation-proof.ts";
 import { method, protocol } from "./protocol.ts";
 import { removalsVersionSchema, signedRemovalsSchema } from "./removal-list.ts";
 import { bytesOf, bytesUpTo, textUpTo } from "./schema.ts";
@@ -40,6 +41,8 @@ export const helloSchema = z.strictObject({
   /** Certificates of its memberships in circles that the other side is in, as far as it knows. */
   circles: z.array(signedSchema).max(MAX_CIRCLES),
   removals,
+  /** Only of who dials, on its way to `join`. */
+  invited: invitationProofSchema.optional(),
 });
 export type Hello = z.infer<typeof helloSchema>;
 

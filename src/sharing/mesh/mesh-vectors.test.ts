@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { sha256 } from "#base/crypto/sha256.ts";
 import { toHex } from "#base/lib/bytes.ts";
 import { encodeCbor } from "./cbor.ts";
 import { certifyDevice, certifyMember, circleId, invitationLink, type Signed } from "./certificates.ts";
 import { peerIdOf, signingKeyFrom } from "./identity.ts";
+import { invitationProof } from "./invitation-proof.ts";
 import { signRemovals } from "./removal-list.ts";
 import { cancelFrame, refusalFrame, replyFrame, requestFrame } from "./rpc-frames.ts";
 
@@ -31,6 +33,12 @@ const VECTORS: Readonly<Record<string, string>> = {
     uses: 4,
     expires: 1_700_086_400,
   }),
+  "invitation proof": toHex(
+    invitationProof(sha256(new Uint8Array(16).fill(4)), {
+      caller: signingKeyFrom(new Uint8Array(32).fill(6)).publicKey,
+      answerer: device.publicKey,
+    }),
+  ),
   request: toHex(requestFrame(7, "ping", encodeCbor({}))),
   reply: toHex(replyFrame(7, encodeCbor({}))),
   refusal: toHex(refusalFrame(8, { code: "full", text: "no room" })),

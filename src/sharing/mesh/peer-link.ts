@@ -1,6 +1,7 @@
 /** What the mesh keeps of one peer while it runs: its connections, its streams, and what its hello said. */
 import type { Connection } from "@libp2p/interface";
 import type { Clock } from "#base/lib/clock.ts";
+import type { ShownInvitation } from "./circles.ts";
 import type { AccountId, PeerId, Standing } from "./mesh.ts";
 import { RateLimit } from "./rate-limit.ts";
 import type { RequestPipe } from "./request-pipe.ts";
@@ -31,6 +32,8 @@ export class PeerLink {
   ip: string | undefined;
   /** As it was told to listeners last. */
   standing: Standing = "stranger";
+  /** The invitation of ours that its hello showed. */
+  invitation: ShownInvitation | undefined;
   readonly connections = new Set<Connection>();
   /** Hellos were exchanged on a connection that is open. */
   ready = false;
