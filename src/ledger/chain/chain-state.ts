@@ -27,7 +27,7 @@ import { InitialBlockDownload } from "./initial-block-download.ts";
 import { invalidateBlock, preciousBlock, reconsiderBlock } from "./invalidate-block.ts";
 import { loadChain, storeGenesis } from "./load-chain.ts";
 import { findForkOf, locatorOf } from "./locator.ts";
-import { prepareBlock } from "./prepare-block.ts";
+import { type PreparedBlock, prepareBlock } from "./prepare-block.ts";
 import { loadUndo, readBlock, readUndo } from "./read-block.ts";
 import { testBlock } from "./test-block.ts";
 import type { TipMove } from "./tip-move.ts";
@@ -214,8 +214,22 @@ export class ChainState {
     options: { requested: boolean; minPowChecked: boolean },
   ): Promise<AcceptedBlock> {
     if (this.#reindexing) return { isNew: false };
-    const prepared = await prepareBlock(raw, this.network);
+    return this.acceptPrepared(await this.prepareBlock(raw), options);
+  }
+
+  /** Looks at a block by itself, for {@link acceptPrepared}. @throws DecodeError when it does not parse. */
+  prepareBlock(raw: Uint8Array): Promise<PreparedBlock> {
+    return prepareBlock(raw, this.network);
+  }
+
+  /** Takes a block as {@link acceptBlock} does. */
+  async acceptPrepared(
+    prepared: PreparedBlock,
+    options: { requested: boolean; minPowChecked: boolean },
+  ): Promise<AcceptedBlock> {
+    if (this.#reindexing) return { isNew: false };
     const { bad } = prepared;
+    const raw = prepared.block.bytes;
     const result = await this.#locked(async () => {
       const accepted =
         bad === undefined ? await acceptBlock(this.#parts, prepared, options) : this.#known(raw, bad);

@@ -2,8 +2,7 @@
 import { toHexReversed } from "#base/lib/bytes.ts";
 import type { BlockVerdict } from "#ledger/chain/chain-update.ts";
 import { BlockStatus, type HeaderNode, lastCommonAncestor } from "#ledger/chain/header-node.ts";
-import { parseBlock } from "#protocol/bitcoin/block-table.ts";
-import { blockHash, hashTxs } from "#protocol/bitcoin/txid.ts";
+import { blockHash } from "#protocol/bitcoin/txid.ts";
 import { isBlockMutated } from "#protocol/consensus/check-block.ts";
 import { isActiveAfter, isActiveAt } from "#protocol/consensus/deployments.ts";
 import { blockWork } from "#protocol/consensus/pow.ts";
@@ -175,16 +174,14 @@ export class BlockSync {
   /** A `block` message. */
   async process(peer: Peer, raw: Uint8Array): Promise<void> {
     const { chain, network, log } = this.#context;
-    const block = parseBlock(raw);
+    const prepared = await chain.prepareBlock(raw);
+    const { block, hashes } = prepared;
     const hash = blockHash(raw);
     log.debug("net", () => `received block ${toHexReversed(hash)} peer=${peer.id}`);
     const prev = chain.headers.lookup(block.header.prevHash);
     const node = chain.headers.lookup(hash);
     const now = this.#context.now();
-    if (
-      prev !== undefined &&
-      isBlockMutated(block, hashTxs(block.txs), isActiveAfter(network, prev, "segwit"))
-    ) {
+    if (prev !== undefined && isBlockMutated(block, hashes, isActiveAfter(network, prev, "segwit"))) {
       log.debug("net", () => `Received mutated block from peer=${peer.id}`);
       this.#context.misbehaving(peer, "mutated block");
       if (node !== undefined) this.requests.remove(node, now, peer.id);
@@ -196,7 +193,7 @@ export class BlockSync {
     if (!this.#sources.has(key)) this.#sources.set(key, peer.id);
     const work = prev === undefined ? 0n : prev.chainWork + blockWork(block.header.bits);
     const minPowChecked = prev !== undefined && work >= this.#context.view.minimumHeaderWork;
-    const accepted = await chain.acceptBlock(raw, { requested, minPowChecked });
+    const accepted = await chain.acceptPrepared(prepared, { requested, minPowChecked });
     if (accepted.isNew) {
       peer.lastBlock = this.#context.seconds();
       // It may have been asked of another peer.
