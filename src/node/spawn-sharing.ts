@@ -37,7 +37,7 @@ export interface SharingChild {
 }
 
 /**
- * Starts the sharing process. Its end of the link is file descriptor 3, a socket that no other process has: it reads
+ * Starts the sharing process. @throws Error when the system has none to give. Its end of the link is file descriptor 3, a socket that no other process has: it reads
  * its end when this process dies, however that comes about. What it writes goes to the log line by line; that it can
  * not fill it is the business of who hands that in.
  */
@@ -47,15 +47,21 @@ export function spawnSharing(log: Logger, program: string = PROGRAM): SharingChi
     // What the user's shell holds is no business of a process that reads what strangers send.
     env: { ...keptEnvironment(), ...BOUNDED_MALLOC },
   });
-  writeLines(child.stderr as Readable, log);
-  const pipe = child.stdio[3] as Duplex;
   const ended = new Promise<string>((resolve) => {
-    child.once("error", (error) => resolve(error.message));
+    // Heard from the first on: unheard, it would end this process.
+    child.on("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) =>
       resolve(signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`),
     );
   });
-  return { pid: child.pid ?? 0, pipe, ended, kill: (signal) => void child.kill(signal) };
+  // Without descriptors there are no streams either.
+  const { stderr } = child;
+  if (child.pid === undefined || stderr === null || stderr === undefined) {
+    throw new Error("the system gives no process");
+  }
+  writeLines(stderr as Readable, log);
+  const pipe = child.stdio[3] as Duplex;
+  return { pid: child.pid, pipe, ended, kill: (signal) => void child.kill(signal) };
 }
 
 /** Of our own flags: a debugger's port, a heap's size or a module loaded first are this process's alone. */

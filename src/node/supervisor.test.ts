@@ -1,11 +1,14 @@
 /** The sharing process as a process: it comes back by itself, and a false one gets refusals and nothing else. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { join } from "node:path";
+import { duplexPair } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { z } from "zod";
-import { systemClock } from "#base/lib/clock.ts";
-import type { Logger } from "#base/lib/logger.ts";
+import { ManualClock, systemClock } from "#base/lib/clock.ts";
+import { type Logger, silentLogger } from "#base/lib/logger.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
 import { MemoryChain } from "#money/ports/test-support/memory-chain.ts";
 import { FreeRail } from "#sharing/deals/free-rail.ts";
@@ -13,6 +16,7 @@ import type { PaymentRail } from "#sharing/deals/payment-rail.ts";
 import { serveChain } from "./link/chain-link.ts";
 import { serveRails } from "./link/rail-link.ts";
 import { served } from "./link/served-calls.ts";
+import { Link } from "./link.ts";
 import { PaymentBudget } from "./payment-budget.ts";
 import type { SharingStart } from "./sharing-start.ts";
 import { type SharingChild, spawnSharing } from "./spawn-sharing.ts";
@@ -232,3 +236,94 @@ for (const [mode, why] of [
     assert.ok(grown < 64, `${grown} MiB`);
   });
 }
+
+/** Children in this process, under a clock of their own; `alive` are those that have not ended. */
+function smallWorld(t: TestContext, spawning: () => void = () => {}) {
+  const clock = new ManualClock();
+  const alive = new Set<SharingChild>();
+  let started = 0;
+  const spawn = (): SharingChild => {
+    spawning();
+    const [pipe, theirs] = duplexPair();
+    const { promise: ended, resolve } = Promise.withResolvers<string>();
+    const end = (how: string) => {
+      alive.delete(child);
+      theirs.destroy();
+      resolve(how);
+    };
+    const child: SharingChild = { pid: ++started, pipe, ended, kill: () => end("it was ended by SIGKILL") };
+    alive.add(child);
+    const methods = {
+      start: served(z.unknown(), async () => ({ ok: true })),
+      stop: served(z.null(), async () => {
+        setImmediate(() => end("it ended with code 0"));
+        return null;
+      }),
+    };
+    new Link(theirs, methods, { clock, log: silentLogger });
+    return child;
+  };
+  const supervisor = new Supervisor({
+    ...{ clock, log: silentLogger, spawn },
+    start: () => START,
+    methods: () => ({}),
+  });
+  t.after(() => supervisor.stop());
+  const reached = async (state: SupervisedState["state"]) => {
+    while (supervisor.state.state !== state) await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { supervisor, clock, alive, reached, started: () => started };
+}
+
+test("who is wanted again while it is stopped is started once, however often it was stopped", async (t) => {
+  const { supervisor, clock, alive, reached, started } = smallWorld(t);
+  supervisor.start();
+  await reached("running");
+  for (const stops of [1, 2, 3]) {
+    const before = started();
+    const stopped = Array.from({ length: stops }, () => supervisor.stop("locked"));
+    supervisor.start();
+    await Promise.all(stopped);
+    await reached("running");
+    // Whatever is to come later comes now.
+    clock.advance(60_000);
+    await reached("running");
+    assert.equal(started(), before + 1, `${stops} stops`);
+    assert.equal(alive.size, 1);
+  }
+  supervisor.start();
+  await Promise.all([supervisor.stop("locked"), supervisor.stop("locked again")]);
+  assert.equal(supervisor.state.state, "off");
+  assert.equal(alive.size, 0);
+});
+
+test("a process that the system does not give is tried again, and ends nobody", async (t) => {
+  let fails = 2;
+  const { supervisor, clock, reached, started } = smallWorld(t, () => {
+    if (fails-- > 0) throw new Error("spawn EMFILE");
+  });
+  supervisor.start();
+  assert.match(JSON.stringify(supervisor.state), /"starting".*spawn EMFILE/);
+  clock.advance(250);
+  assert.match(JSON.stringify(supervisor.state), /"starting".*spawn EMFILE/);
+  clock.advance(500);
+  await reached("running");
+  assert.equal(started(), 1);
+});
+
+test("no descriptors left: the sharing process is not started, and nothing is thrown later", {
+  skip: process.platform === "win32" && "needs a shell's ulimit",
+}, async () => {
+  const script = `
+    import { openSync } from "node:fs";
+    import { spawnSharing } from ${JSON.stringify(join(import.meta.dirname, "spawn-sharing.ts"))};
+    const log = { info() {}, warn() {}, error() {}, debug() {} };
+    try { for (;;) openSync("/dev/null", "r"); } catch {}
+    try { spawnSharing(log, "/nowhere"); } catch (error) { process.stdout.write(error.message + "; "); }
+    setImmediate(() => process.stdout.write("alive"));`;
+  const run = `ulimit -n 64; exec "$0" --input-type=module -e "$1"`;
+  const { stdout } = await promisify(execFile)("bash", ["-c", run, process.execPath, script], {
+    cwd: join(import.meta.dirname, "../.."),
+  });
+  assert.equal(stdout, "the system gives no process; alive");
+});

@@ -59,6 +59,8 @@ export class Supervisor {
   #restarts = 0;
   #cancelRestart: (() => void) | undefined;
   #wanted = false;
+  /** Calls of {@link stop} under way: what ends meanwhile was asked to, and the last of them starts what is wanted. */
+  #stopping = 0;
   #ended: Promise<void> = Promise.resolve();
 
   constructor(parts: SupervisorDependencies) {
@@ -78,7 +80,7 @@ export class Supervisor {
   /** Starts it, or tells why not; again when what it needs has come (an unlocked wallet). */
   start(): void {
     this.#wanted = true;
-    if (this.#process !== undefined || this.#cancelRestart !== undefined) return;
+    if (this.#stopping > 0 || this.#process !== undefined || this.#cancelRestart !== undefined) return;
     this.#launch();
   }
 
@@ -87,6 +89,16 @@ export class Supervisor {
     this.#wanted = false;
     this.#cancelRestart?.();
     this.#cancelRestart = undefined;
+    this.#stopping++;
+    await this.#end();
+    this.#stopping--;
+    if (this.#stopping > 0) return;
+    this.#set({ state: "off", reason });
+    // Somebody wanted it again meanwhile.
+    if (this.#wanted) this.#launch();
+  }
+
+  async #end(): Promise<void> {
     const { child, link } = this.#process ?? {};
     if (child !== undefined && link !== undefined) {
       // Asked in order first: it writes down what it holds. The link's end ends it too.
@@ -97,20 +109,25 @@ export class Supervisor {
       child.kill("SIGKILL");
     }
     await this.#ended;
-    this.#set({ state: "off", reason });
-    // Somebody wanted it again meanwhile.
-    if (this.#wanted) this.#launch();
   }
 
   #launch(): void {
-    const start = this.#parts.start();
-    if (typeof start === "string") {
-      this.#set({ state: "off", reason: start });
-      return;
+    try {
+      const start = this.#parts.start();
+      if (typeof start === "string") {
+        this.#set({ state: "off", reason: start });
+        return;
+      }
+      this.#set({ state: "starting", reason: this.#restarts === 0 ? "it starts" : "it starts again" });
+      this.#run(this.#parts.spawn(this.#childLog), start);
+    } catch (error) {
+      // The system has no processes, descriptors or disk left: the ledger goes on, and this is tried again.
+      this.#again(`it could not be started: ${(error as Error).message}`);
     }
-    this.#set({ state: "starting", reason: this.#restarts === 0 ? "it starts" : "it starts again" });
+  }
+
+  #run(child: SharingChild, start: SharingStart): void {
     const log = this.#childLog;
-    const child = this.#parts.spawn(log);
     const { clock } = this.#parts;
     const link = new Link(child.pipe, this.#parts.methods(), { clock, log }, this.#parts.limits);
     const running: Process = { child, link, startedAt: clock.monotonic() };
@@ -142,10 +159,16 @@ export class Supervisor {
     if (this.#process !== running) return;
     this.#process = undefined;
     this.#parts.gone?.();
-    if (!this.#wanted) return;
-    const { clock, log } = this.#parts;
+    if (!this.#wanted || this.#stopping > 0) return;
+    const { clock } = this.#parts;
     if (clock.monotonic() - running.startedAt >= PROVEN) this.#delay = FIRST_DELAY;
-    const text = onOneLine(reason === how ? reason : `${reason}; ${how}`, MAX_REASON);
+    this.#again(reason === how ? reason : `${reason}; ${how}`);
+  }
+
+  /** Starts it again after a while. */
+  #again(why: string): void {
+    const { clock, log } = this.#parts;
+    const text = onOneLine(why, MAX_REASON);
     log.warn(`The sharing process ended: ${text}. It starts again in ${this.#delay / 1000} s.`);
     this.#set({ state: "starting", reason: `it ended (${text}) and starts again` });
     this.#cancelRestart = clock.after(this.#delay, () => {
