@@ -30,7 +30,8 @@ interface Ledger {
   readonly accounts: Map<string, number>;
 }
 
-const MAX_FILE_BYTES = 8 * 1024 * 1024;
+/** Room for as many payees as are remembered, by the longest names that the link takes. */
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** Payees that are remembered; who would be one more is refused. */
 const MAX_PEERS = 50_000;
 const DAY = 86_400_000;
@@ -72,6 +73,7 @@ export class PaymentBudget {
   /**
    * Counts a payment up to `totalMsat` before it is made.
    * @returns what speaks against it
+   * @throws when the disk fails; nothing is counted then, and nothing may be paid
    */
   reserve(rail: RailName, { account, peer }: RailPeer, totalMsat: number): Promise<string | undefined> {
     return this.#mutex.run(async () => {
@@ -88,10 +90,20 @@ export class PaymentBudget {
         return `${this.#spent.dayMsat + more} msat in a day, of ${this.#limits.dayMsat} allowed`;
       }
       if (before === 0 && this.#spent.peers.size >= MAX_PEERS) return "too many payees";
-      this.#spent.dayMsat += more;
-      this.#spent.accounts.set(account, toAccount);
-      this.#spent.peers.set(key, totalMsat);
-      await writeAtomically(this.#files, this.#path, this.#encode());
+      const count = (msat: number, total: number) => {
+        this.#spent.dayMsat += msat;
+        this.#spent.accounts.set(account, (this.#spent.accounts.get(account) ?? 0) + msat);
+        this.#spent.peers.set(key, total);
+      };
+      count(more, totalMsat);
+      try {
+        await writeAtomically(this.#files, this.#path, this.#encode());
+      } catch (error) {
+        // What is asked for again must be written again: else it would be paid, and free once more after a restart.
+        count(-more, before);
+        if (before === 0) this.#spent.peers.delete(key);
+        throw error;
+      }
       return undefined;
     });
   }

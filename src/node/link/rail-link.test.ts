@@ -114,6 +114,38 @@ test("what is counted is on disk before the rail pays", async () => {
   assert.equal((await after.pay(payer, 200, REFERENCE)).ok, true);
 });
 
+test("what could not be counted on disk is not paid, also when it is asked for again", async () => {
+  const { world, budget, open } = await budgetOf({ peerMsat: 1000, dayMsat: 1000 });
+  const { files } = world;
+  const rename = files.rename.bind(files);
+  files.rename = async () => {
+    throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+  };
+  const willing = new WillingRail();
+  const rail = budget.enforce([willing]).get("channel")!;
+  for (let i = 0; i < 3; i++) await assert.rejects(rail.pay(payee, 800, REFERENCE), /no space left/);
+  assert.equal(willing.paid.size, 0);
+  files.rename = rename;
+  // Nothing of it was counted, and what is paid now is.
+  assert.equal((await rail.pay(payer, 300, REFERENCE)).ok, true);
+  assert.equal((await rail.pay(payee, 700, REFERENCE)).ok, true);
+  const after = (await open()).enforce([willing]).get("channel")!;
+  assert.equal((await after.pay(stranger, 1, REFERENCE)).ok, false);
+});
+
+test("the record of as many payees as there may be, by the longest names, is read again", async () => {
+  const { world, open } = await budgetOf({ peerMsat: 10, dayMsat: 1000 });
+  const account = "ab".repeat(32);
+  const peers = Array.from({ length: 50_000 }, (_, i) => [
+    `lightning/${account}/${String(i).padStart(128, "q")}`,
+    Number.MAX_SAFE_INTEGER,
+  ]);
+  const file = await world.files.open("/budget.json", "create");
+  await file.write(new TextEncoder().encode(JSON.stringify({ day: 1, dayMsat: 0, peers })), 0);
+  await file.close();
+  assert.equal(typeof (await (await open()).reserve("channel", { account, peer: "a" }, 1)), "string");
+});
+
 test("a damaged record gives no new budget", async () => {
   const { world, open } = await budgetOf({ peerMsat: 1000, dayMsat: 1000 });
   const file = await world.files.open("/budget.json", "create");

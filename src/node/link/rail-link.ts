@@ -9,7 +9,7 @@ import { type ServedMethods, served } from "./served-calls.ts";
 const msat = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const railName = z.enum(["free", "channel", "lightning"]);
 const railPeer: z.ZodType<RailPeer> = z.strictObject({
-  peer: z.string().min(1).max(128),
+  peer: z.string().regex(/^[A-Za-z0-9]{1,128}$/),
   account: z.string().regex(/^[0-9a-f]{64}$/),
 });
 const proof = z.instanceof(Uint8Array).refine((bytes) => bytes.length <= 4096);
