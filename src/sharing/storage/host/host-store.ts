@@ -87,7 +87,7 @@ export class HostStore {
       if (entry.lost) space.count(account, { lost: 1 });
       else {
         space.count(account, { bytes: shardCharge(entry.length), shards: 1 });
-        if (!orphans.delete(entry.file)) await this.declareLost(account, root, "its file is gone");
+        if (!orphans.delete(entry.file)) await this.declareLost(account, root, entry, "its file is gone");
       }
     }
     for await (const { account, upload, entry } of index.allUploads()) {
@@ -131,7 +131,7 @@ export class HostStore {
       return await action(entry);
     } catch (error) {
       if (!(error instanceof RotError)) throw error;
-      await this.declareLost(account, root, error.message);
+      await this.declareLost(account, root, entry, error.message);
       return refuse("not-found", "the shard was lost here");
     }
   }
@@ -198,11 +198,15 @@ export class HostStore {
     });
   }
 
-  /** Notes that a shard can not be given back any more; it stays on the list until its owner drops it. */
-  async declareLost(account: Uint8Array, root: Uint8Array, reason: string): Promise<void> {
+  /**
+   * Notes that a shard can not be given back any more; it stays on the list until its owner drops it.
+   * @param seen its entry when that was found: where the shard was dropped and put again meanwhile, it is in another
+   * file, and sound.
+   */
+  async declareLost(account: Uint8Array, root: Uint8Array, seen: ShardEntry, reason: string): Promise<void> {
     await this.#shardLocks.run(shardKey(account, root), async () => {
       const entry = await this.index.shard(account, root);
-      if (entry === undefined || entry.lost) return;
+      if (entry === undefined || entry.lost || entry.file !== seen.file) return;
       this.#log.warn(`storage: a shard of ${entry.length} bytes is lost, ${reason}`);
       await this.index.commit(this.index.putShard(account, root, { ...entry, lost: true }));
       await this.files.remove(entry.file);

@@ -26,7 +26,12 @@ export interface ScrubDependencies {
   /** Bytes read a second. */
   readonly bytesPerSecond: number;
   /** Called for each shard that can not be given back any more. */
-  readonly declareLost: (account: Uint8Array, root: Uint8Array, reason: string) => Promise<void>;
+  readonly declareLost: (
+    account: Uint8Array,
+    root: Uint8Array,
+    entry: ShardEntry,
+    reason: string,
+  ) => Promise<void>;
   /** Called when the disk failed in another way; scrubbing goes on later. */
   readonly failed: (error: unknown) => void;
 }
@@ -104,7 +109,7 @@ export class Scrub {
       }
     } catch (error) {
       if (!(error instanceof RotError)) throw error;
-      await this.#d.declareLost(account, root, error.message);
+      await this.#d.declareLost(account, root, entry, error.message);
     }
   }
 }

@@ -501,3 +501,36 @@ test("status is told when it changes", async (t) => {
   clock.advance(1_000);
   assert.deepEqual(told, [shardCharge(10)]);
 });
+
+for (const reader of ["a read", "the scrub"] as const) {
+  test(`a shard that is dropped and put again under ${reader} is not declared lost`, async (t) => {
+    const { renter, random, host, disk } = await world(t);
+    const alice = renter();
+    const shard = makeShard(random, 2 * CELL_BYTES);
+    value(await alice.store(shard));
+    // The reader has looked the shard up, and its file is gone before it is opened.
+    const { files } = disk;
+    const open = files.open.bind(files);
+    const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    files.open = async (path, mode) => {
+      if (mode === "read" && path.includes("/shards/")) {
+        files.open = open;
+        reached.resolve();
+        await gate.promise;
+      }
+      return open(path, mode);
+    };
+    const scrub = async () => {
+      // A round begins anywhere: the first may meet nothing.
+      while ((await host.scrubNext()) === 0);
+    };
+    const reading: Promise<unknown> = reader === "a read" ? alice.read(shard, 0, 1) : scrub();
+    await reached.promise;
+    value(await alice.call(methods.drop, { roots: [shard.root] }));
+    value(await alice.store(shard));
+    gate.resolve();
+    await reading;
+    assert.equal(value(await alice.call(methods.quota, {})).lost, 0);
+    assert.deepEqual(value(await alice.read(shard, 0, 2)).bytes, shard.bytes);
+  });
+}

@@ -158,8 +158,8 @@ export class StorageHost {
     const scrub = new Scrub({
       ...{ files: store.files, index: store.index, clock, random },
       bytesPerSecond: this.#o.scrubBytesPerSecond ?? SCRUB_BYTES_PER_SECOND,
-      declareLost: async (account, root, reason) => {
-        await store.declareLost(account, root, reason);
+      declareLost: async (account, root, entry, reason) => {
+        await store.declareLost(account, root, entry, reason);
         this.#tellStatus();
       },
       failed: (error) => this.#failedInBackground(error),
