@@ -232,7 +232,11 @@ export class HostStore {
   }
 
   async close(): Promise<void> {
-    await this.uploads.close();
-    await this.index.close();
+    try {
+      await this.uploads.close();
+    } finally {
+      // Left open it would be locked for whoever opens the folder next.
+      await this.index.close();
+    }
   }
 }

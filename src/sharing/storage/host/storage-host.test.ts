@@ -534,3 +534,26 @@ for (const reader of ["a read", "the scrub"] as const) {
     assert.deepEqual(value(await alice.read(shard, 0, 2)).bytes, shard.bytes);
   });
 }
+
+test("a file that can not be closed does not keep the folder from being opened again", async (t) => {
+  const { renter, random, host, disk } = await world(t);
+  const alice = renter();
+  const shard = makeShard(random, 2 * CELL_BYTES);
+  const { files } = disk;
+  const open = files.open.bind(files);
+  files.open = async (path, mode) => {
+    const file = await open(path, mode);
+    if (mode === "create" && path.includes("/shards/")) {
+      file.close = async () => {
+        throw Object.assign(new Error("i/o error"), { code: "EIO" });
+      };
+    }
+    return file;
+  };
+  value(await alice.begin(shard));
+  files.open = open;
+  await assert.rejects(host.stop(), /i\/o error/);
+  await host.start();
+  value(await alice.store(shard));
+  assert.deepEqual(value(await alice.read(shard, 0, 2)).bytes, shard.bytes);
+});
