@@ -1,10 +1,12 @@
 /** Files while hosts die, come back, lie and lose. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { queryObjects } from "node:v8";
 import { ManualClock } from "#base/lib/clock.ts";
 import type { PeerId } from "#sharing/mesh/mesh.ts";
-import { accept } from "#sharing/mesh/protocol.ts";
+import { accept, refuse } from "#sharing/mesh/protocol.ts";
 import { FileError, type ObjectInfo, type SlabHealth } from "../file-store.ts";
+import { SlabUpload } from "../renter/upload-slab.ts";
 import type { Files } from "./files.ts";
 import { bodyOf, Circle, readAll } from "./test-circle.ts";
 
@@ -246,6 +248,27 @@ test("who has filled what hosts give an account is told so, and what to do", asy
     );
     return true;
   });
+  await circle.stop();
+});
+
+test("writes that come to nothing leave no shards in memory", async () => {
+  const circle = await Circle.start({ hosts: 4 });
+  const { files, mesh } = await circle.owner();
+  await files.createBucket("box");
+  const before = queryObjects(SlabUpload, { format: "count" });
+  const call = mesh.call.bind(mesh) as typeof mesh.call;
+  mesh.call = async (peer, protocol, method, request, options) => {
+    const { upload, root } = request as { upload?: unknown; root?: unknown };
+    // The end of every upload is refused.
+    if (upload !== undefined && root !== undefined) return refuse("limit", "busy");
+    return call(peer, protocol, method, request, options);
+  };
+  for (let i = 0; i < 8; i++) {
+    await assert.rejects(putBytes(files, circle.random.fill(new Uint8Array(100_000))), /hosts took a shard/);
+  }
+  await files.settled();
+  const held = queryObjects(SlabUpload, { format: "count" }) - before;
+  assert.ok(held < 4, `${held} uploads are held`);
   await circle.stop();
 });
 

@@ -178,6 +178,8 @@ export class Renter {
       clock,
     );
     this.#finishing.add(started);
+    // It holds the bytes of all its shards: also one that comes to nothing is let go.
+    void started.settled.then(() => this.#finishing.delete(started));
     return { record, started };
   }
 
@@ -188,7 +190,6 @@ export class Renter {
     const committed = new Promise<void>((resolve) => this.#commits.set(record.id, resolve));
     const noteLate = async (): Promise<void> => {
       await upload.settled;
-      this.#finishing.delete(upload);
       const { hosts } = upload.result;
       for (const [i, host] of hosts.entries()) {
         if (host !== "") this.settlements.stored(host, record.shards[i]!.root, bytes);
