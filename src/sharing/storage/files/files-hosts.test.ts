@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { queryObjects } from "node:v8";
-import { ManualClock } from "#base/lib/clock.ts";
+import { type Clock, ManualClock, systemClock } from "#base/lib/clock.ts";
+import { FaultWorld } from "#base/store/fault-world.ts";
 import type { PeerId } from "#sharing/mesh/mesh.ts";
 import { accept, refuse } from "#sharing/mesh/protocol.ts";
 import { FileError, type ObjectInfo, type SlabHealth } from "../file-store.ts";
@@ -269,6 +270,28 @@ test("writes that come to nothing leave no shards in memory", async () => {
   await files.settled();
   const held = queryObjects(SlabUpload, { format: "count" }) - before;
   assert.ok(held < 4, `${held} uploads are held`);
+  await circle.stop();
+});
+
+test("after two days off, who comes first is not given the shards of those who come next", async () => {
+  let slept = 0;
+  const clock: Clock = { ...systemClock, now: () => systemClock.now() + slept };
+  const policy = { scheme: { needed: 1, total: 3 }, diversity: "relaxed" } as const;
+  const circle = await Circle.start({ hosts: 3, clock, policy });
+  const disk = new FaultWorld();
+  const before = await circle.owner({ disk });
+  const bytes = circle.random.fill(new Uint8Array(100_000));
+  const places = hostsOf(await before.files.health(await putBytes(before.files, bytes)));
+  assert.equal(places.length, 3);
+  await before.files.upkeep();
+  await before.files.stop();
+  slept = 2 * 86_400_000;
+  circle.kill(1, 2);
+  const { files } = await circle.owner({ disk });
+  await files.upkeep();
+  const object = await files.head("box", "file");
+  assert.deepEqual(new Set(hostsOf(await files.health(object))), new Set(places));
+  assert.deepEqual(await readAll(files.read(object)), bytes);
   await circle.stop();
 });
 

@@ -47,7 +47,7 @@ interface HostMoment {
   rate: number | undefined;
   /** What it declared: full, failing. */
   trouble: string | undefined;
-  /** Refused us or did not answer; the last to be asked for new shards before this time. */
+  /** Refused us or did not answer; the last to be asked for new shards before this time, by the monotonic clock. */
   restUntil: number;
 }
 
@@ -55,6 +55,10 @@ interface HostMoment {
 export type HostState = "ready" | "away" | "missing" | "dead" | "cheat";
 
 const REST_MS = 30_000;
+/** Nobody counts as missing or dead until this machine has been awake for so long that whoever is there was met. */
+const MEET_MS = 15 * 60_000;
+/** A clock that moved so much more, or less, than time passed: this machine slept, or its clock was set. */
+const JUMP_MS = 60_000;
 
 export class HostBook {
   readonly #records = new Map<PeerId, HostRecord>();
@@ -64,11 +68,17 @@ export class HostBook {
   readonly #policy: RenterPolicy;
   /** Records that changed since they were last taken. */
   readonly #dirty = new Set<PeerId>();
+  /** Since when hosts can be met, by the monotonic clock. */
+  #awakeSince: number;
+  /** What the time of day is ahead of the monotonic clock. */
+  #lead: number;
 
   constructor(dependencies: { mesh: Mesh; clock: Clock; policy: RenterPolicy }) {
     this.#mesh = dependencies.mesh;
     this.#clock = dependencies.clock;
     this.#policy = dependencies.policy;
+    this.#awakeSince = this.#clock.monotonic();
+    this.#lead = this.#clock.now() - this.#awakeSince;
   }
 
   /** Takes over what was kept. Bytes that are no record of ours are passed over: they are only judgement. */
@@ -113,9 +123,31 @@ export class HostBook {
     if (view?.connected === true) return "ready";
     if (view?.standing === "banned") return "dead";
     // A host that a restored log names was never seen here: it has been away since this process knows of it.
-    const away = (this.#clock.now() - this.#record(peer).lastSeen) / 1000;
+    const { lastSeen } = this.#record(peer);
+    // While this machine was off or asleep nobody could come; who is there comes soon now.
+    if (this.#untilMet() > 0) return "away";
+    const away = (this.#clock.now() - lastSeen) / 1000;
     if (away >= this.#policy.deadSeconds) return "dead";
     return away >= this.#policy.awaySeconds ? "missing" : "away";
+  }
+
+  /** Milliseconds until whoever is there was met, zero or below once that is so. */
+  #untilMet(): number {
+    const { awaySeconds, deadSeconds } = this.#policy;
+    this.#noteJump();
+    const most = Math.min(MEET_MS, 1000 * awaySeconds, 1000 * deadSeconds);
+    return this.#awakeSince + most - this.#clock.monotonic();
+  }
+
+  #noteJump(): void {
+    const now = this.#clock.now();
+    const monotonic = this.#clock.monotonic();
+    const jump = now - monotonic - this.#lead;
+    this.#lead = now - monotonic;
+    if (Math.abs(jump) < JUMP_MS) return;
+    this.#awakeSince = monotonic;
+    // What a clock that was set back left in the future would keep its host from ever being missed.
+    for (const record of this.#records.values()) record.lastSeen = Math.min(record.lastSeen, now);
   }
 
   /** When the state of a host that stays away will be another, milliseconds since 1970; undefined for never. */
@@ -124,7 +156,8 @@ export class HostBook {
     if (state !== "away" && state !== "missing") return undefined;
     const { awaySeconds, deadSeconds } = this.#policy;
     const most = state === "away" ? Math.min(awaySeconds, deadSeconds) : deadSeconds;
-    return this.#record(peer).lastSeen + 1000 * most;
+    const { lastSeen } = this.#record(peer);
+    return Math.max(lastSeen + 1000 * most, this.#clock.now() + this.#untilMet());
   }
 
   /** Hosts that can be asked for something now. */
@@ -158,7 +191,7 @@ export class HostBook {
 
   /** Whether a host failed us just now: it is the last to be asked for new shards. */
   isResting(peer: PeerId): boolean {
-    return (this.#moments.get(peer)?.restUntil ?? 0) > this.#clock.now();
+    return (this.#moments.get(peer)?.restUntil ?? 0) > this.#clock.monotonic();
   }
 
   /** Whether a host passed an audit, or took a shard, within the last two epochs. */
@@ -207,7 +240,7 @@ export class HostBook {
   noteFailure(peer: PeerId): void {
     const record = this.#record(peer);
     record.failures = Math.min(1000, record.failures + 1);
-    this.#moment(peer).restUntil = this.#clock.now() + REST_MS;
+    this.#moment(peer).restUntil = this.#clock.monotonic() + REST_MS;
   }
 
   noteTrouble(peer: PeerId, trouble: string | undefined): void {
