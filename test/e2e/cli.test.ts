@@ -70,6 +70,8 @@ suite("bitcoin-cli", () => {
       cli("getblockhash", "x"),
     ]);
     assert.deepEqual(named, ended(0, '[\n  "a",\n  "b"\n]\n', ""));
+    const twice = await cli("createrawtransaction", "[]", '{"data":"aa","data":"bb"}');
+    assert.match(twice.stderr, /Invalid parameter, duplicate key: data/);
     assert.deepEqual(unnamed, ended(0, '[\n  "arg0=a"\n]\n', ""));
     assert.deepEqual(wrong, ended(1, "", "error: Error parsing JSON: x\n"));
   });

@@ -71,6 +71,8 @@ suite("mistakes are answered as Core answers them", () => {
       ["gettxoutsetinfo", ["foohash"], -8, "'foohash' is not a valid hash_type"],
       ["gettxoutsetinfo", ["none", 1], -8, "Querying specific block heights requires coinstatsindex"],
       ["gettxout", ["x", 0], -8, "txid must be of length 64 (not 1, for 'x')"],
+      ["gettxout", [UNKNOWN, -1], -1, "JSON integer out of range"],
+      ["gettxout", [UNKNOWN, 2 ** 32], -1, "JSON integer out of range"],
       ["scantxoutset", ["start"], -1, /^scanobjects argument is required for the start action/],
       ["scantxoutset", ["x"], -8, "Invalid action 'x'"],
       ["scantxoutset", ["start", ["x"]], -5, /^'x' is not a valid descriptor function/],
@@ -132,6 +134,9 @@ suite("mistakes are answered as Core answers them", () => {
       ["createrawtransaction", [[{ txid }], {}], -8, invalid("missing vout key")],
       ["createrawtransaction", [[{ txid, vout: "foo" }], {}], -8, invalid("missing vout key")],
       ["createrawtransaction", [[{ txid, vout: -1 }], {}], -8, invalid("vout cannot be negative")],
+      ["createrawtransaction", [[{ txid, vout: 1.5 }], {}], -1, "JSON integer out of range"],
+      ["createrawtransaction", [[{ txid, vout: 2 ** 32 }], {}], -1, "JSON integer out of range"],
+      ["createrawtransaction", [[{ ...input, sequence: 0.5 }], {}], -1, "JSON integer out of range"],
       [
         "createrawtransaction",
         [[{ ...input, sequence: -1 }], {}],
@@ -200,6 +205,24 @@ suite("mistakes are answered as Core answers them", () => {
         "TX decode failed for tx 0. Make sure the tx has at least one input.",
       ],
     ]);
+  });
+
+  test("an output that stands twice is no slip to be passed over", async () => {
+    const create = async (outputs: string): Promise<string> => {
+      const params = `[[],{${outputs}}]`;
+      const { text } = await world.node.post(`{"id":1,"method":"createrawtransaction","params":${params}}`);
+      const { error } = JSON.parse(text) as { error: { code: number; message: string } };
+      assert.equal(error?.code, -8, text);
+      return error.message;
+    };
+    const { address } = world;
+    const twice = `Invalid parameter, duplicated address: ${address}`;
+    assert.equal(await create(`"${address}":1,"${address}":2`), twice);
+    assert.equal(
+      await create(`"${address}":1,"${address.toUpperCase()}":2`),
+      twice.replace(address, address.toUpperCase()),
+    );
+    assert.equal(await create(`"data":"aa","data":"bb"`), "Invalid parameter, duplicate key: data");
   });
 
   test("transactions that are refused", async () => {
@@ -285,6 +308,13 @@ suite("mistakes are answered as Core answers them", () => {
         "'x' is not a valid sighash parameter.",
       ],
     ]);
+    for (const [vout, code, text] of [
+      ["0", -3, "JSON value is not an integer as expected"],
+      [-1, -22, "vout cannot be negative"],
+      [0.5, -1, "JSON integer out of range"],
+    ] as const) {
+      await check([["signrawtransactionwithkey", [unsigned, KEYS, [{ ...prevout, vout }]], code, text]]);
+    }
     const oneKey = await world.node.rpc("signrawtransactionwithkey", [unsigned, [KEYS[0]], [prevout]]);
     assert.equal(oneKey.complete, false);
     assert.equal(oneKey.errors.length, 1);
@@ -397,6 +427,8 @@ suite("mistakes are answered as Core answers them", () => {
         "Range specified as [begin,end] must not have begin after end",
       ],
       ["deriveaddresses", [ranged, [-1, 0]], -8, "Range should be greater or equal than 0"],
+      ["deriveaddresses", [ranged, 1.5], -1, "JSON integer out of range"],
+      ["deriveaddresses", [ranged, [0, 1e300]], -1, "JSON integer out of range"],
       ["deriveaddresses", [ranged, [1]], -8, "Range must be specified as end or as [begin,end]"],
       ["deriveaddresses", [ranged, [1, "x"]], -8, "Range must be specified as end or as [begin,end]"],
       ["deriveaddresses", [ranged, "x"], -8, "Range must be specified as end or as [begin,end]"],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatNumber, JsonNumber, parseExact, parseFixedPoint, stringify } from "./json.ts";
+import { formatNumber, JsonNumber, parseFixedPoint, stringify } from "./json.ts";
 
 test("numbers print as C++ prints doubles with sixteen digits", () => {
   for (const [value, text] of [
@@ -32,18 +32,6 @@ test("the layout is UniValue's", () => {
     '{\n  "a": [\n    1,\n    "x",\n    null\n  ],\n  "b": {\n  },\n  "c": [\n  ],\n  "d": true,\n  "f": 1.00000000\n}',
   );
   assert.equal(stringify('"\n\u0001\u007f/é'), '"\\"\\n\\u0001\\u007f/é"');
-});
-
-test("exact parsing keeps numbers as they were written", () => {
-  const { a, b } = parseExact('{"a": 1.10000000, "b": [12345678901234567890]}') as {
-    a: JsonNumber;
-    b: JsonNumber[];
-  };
-  assert.equal(a.text, "1.10000000");
-  assert.equal(b[0]?.text, "12345678901234567890");
-  assert.equal(stringify(parseExact('{"x":[1e3,true,null,"s"]}')), '{"x":[1e3,true,null,"s"]}');
-  assert.throws(() => parseExact("{"), SyntaxError);
-  assert.throws(() => parseExact("1 2"), SyntaxError);
 });
 
 test("fixed-point numbers are Core's (util_tests.cpp, test_ParseFixedPoint)", () => {

@@ -18,12 +18,19 @@ export class JsonNumber {
   }
 }
 
-/** Parses JSON with every number kept as it was written. @throws SyntaxError */
-export function parseExact(text: string): Json {
-  // The third argument is newer than the types of the language.
-  const keep = (_key: string, value: unknown, context?: { source: string }): unknown =>
-    typeof value === "number" && context !== undefined ? new JsonNumber(context.source) : value;
-  return JSON.parse(text, keep as (key: string, value: unknown) => unknown) as Json;
+/** All members, in order, of parsed objects that have a name twice: the object itself keeps the first of each. */
+const repeated = new WeakMap<JsonObject, readonly [string, Json][]>();
+
+/** Remembers what {@link membersOf} tells of an object in which a name stands twice. */
+export function keepRepeated(object: JsonObject, members: readonly [string, Json][]): void {
+  repeated.set(object, members);
+}
+
+/** The members as they were written: a name that was given twice comes twice. */
+export function membersOf(object: JsonObject): readonly [string, Json][] {
+  const members = repeated.get(object);
+  if (members !== undefined) return members;
+  return Object.entries(object).filter((member): member is [string, Json] => member[1] !== undefined);
 }
 
 /** The JSON text of `value`; `indent` spaces a level, 0 for one line. */
@@ -39,9 +46,9 @@ function write(value: Json, indent: number, level: number): string {
   if (value instanceof JsonNumber) return value.text;
   const inner = Array.isArray(value)
     ? value.map((item) => write(item, indent, level + 1))
-    : Object.entries(value)
-        .filter((member): member is [string, Json] => member[1] !== undefined)
-        .map(([name, item]) => `${quote(name)}:${indent > 0 ? " " : ""}${write(item, indent, level + 1)}`);
+    : membersOf(value).map(
+        ([name, item]) => `${quote(name)}:${indent > 0 ? " " : ""}${write(item, indent, level + 1)}`,
+      );
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   if (indent === 0) return `${open}${inner.join(",")}${close}`;
   const lines = inner.map(

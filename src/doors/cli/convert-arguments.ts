@@ -1,5 +1,6 @@
 /** Words of a command line as arguments of a call (Core's rpc/client.cpp). */
-import { type Json, type JsonObject, parseExact } from "#base/lib/json.ts";
+import type { Json, JsonObject } from "#base/lib/json.ts";
+import { parseExact } from "#base/lib/parse-json.ts";
 import { CONVERSIONS } from "./conversions.ts";
 
 /** How a word is read; `bare` strings are not in the table. */

@@ -1,6 +1,7 @@
 /** One HTTP connection to a node's RPC port, as a command-line program needs it. */
 import { request } from "node:http";
-import { type Json, type JsonObject, parseExact, stringify } from "#base/lib/json.ts";
+import { type Json, type JsonObject, stringify } from "#base/lib/json.ts";
+import { parseExact } from "#base/lib/parse-json.ts";
 
 export interface RpcEndpoint {
   readonly host: string;

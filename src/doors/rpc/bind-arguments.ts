@@ -1,5 +1,5 @@
 /** The arguments of a call, found and checked by the method's declaration (Core's rpc/server.cpp, rpc/util.cpp). */
-import { type Json, type JsonObject, stringify } from "#base/lib/json.ts";
+import { type Json, type JsonObject, membersOf, stringify } from "#base/lib/json.ts";
 import { Args, type Param, type ParamType, type RpcMethod, typeName } from "./method.ts";
 import { helpText } from "./method-help.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";
@@ -46,9 +46,13 @@ function mismatchOf(param: Param, value: Json): string | undefined {
 }
 
 function namedToPositions<Context>(method: RpcMethod<Context>, named: JsonObject): Json[] {
-  const left = new Map(
-    Object.entries(named).filter((member): member is [string, Json] => member[1] !== undefined),
-  );
+  const left = new Map<string, Json>();
+  for (const [name, value] of membersOf(named)) {
+    if (left.has(name)) {
+      throw new RpcError(RPC_CODE.invalidParameter, `Parameter ${name} specified multiple times`);
+    }
+    left.set(name, value);
+  }
   const values: Json[] = [];
   let first: Param | undefined;
   for (const [i, param] of method.params.entries()) {

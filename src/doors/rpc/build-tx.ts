@@ -1,5 +1,5 @@
 /** Transactions from the arguments of createrawtransaction (Core's rpc/rawtransaction_util.cpp). */
-import type { Json, JsonObject } from "#base/lib/json.ts";
+import { type Json, membersOf } from "#base/lib/json.ts";
 import { decodeAddress, isAddressError } from "#protocol/bitcoin/address.ts";
 import type { Txid } from "#protocol/bitcoin/hashes.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
@@ -7,7 +7,7 @@ import { OP_RETURN } from "#protocol/bitcoin/opcodes.ts";
 import { buildScript } from "#protocol/bitcoin/script.ts";
 import { SEQUENCE_FINAL, type Transaction, type TransactionOutput } from "#protocol/bitcoin/transaction.ts";
 import { parseHash, parseHex } from "./arguments.ts";
-import { expectArray, expectNumber, expectObject, parseAmount, typeName } from "./method.ts";
+import { expectArray, expectInt, expectLong, expectObject, parseAmount, typeName } from "./method.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";
 
 /** Highest sequence that says a transaction may be replaced (BIP125). */
@@ -50,15 +50,16 @@ export function buildTransaction(args: TxArguments, network: Network): Transacti
 function parseInput(value: Json, { lockTime, replaceable }: TxArguments): Transaction["inputs"][number] {
   const input = expectObject(value);
   const txid = parseHash(input["txid"] ?? null, "txid") as Txid;
-  const index = input["vout"];
-  if (typeof index !== "number") throw invalid("missing vout key");
+  if (typeName(input["vout"] ?? null) !== "number") throw invalid("missing vout key");
+  const index = expectInt(input["vout"] ?? null);
   if (index < 0) throw invalid("vout cannot be negative");
   let sequence = SEQUENCE_FINAL;
   if (replaceable ?? true) sequence = MAX_BIP125_SEQUENCE;
   else if (lockTime !== 0) sequence = SEQUENCE_FINAL - 1;
-  if (typeof input["sequence"] === "number") {
-    sequence = expectNumber(input["sequence"]);
-    if (!Number.isInteger(sequence) || sequence < 0 || sequence > SEQUENCE_FINAL) {
+  const given = input["sequence"] ?? null;
+  if (typeName(given) === "number") {
+    sequence = expectLong(given);
+    if (sequence < 0 || sequence > SEQUENCE_FINAL) {
       throw invalid("sequence number is out of range");
     }
   }
@@ -91,16 +92,12 @@ function parseOutputs(value: Json, network: Network): TransactionOutput[] {
   return outputs;
 }
 
-function outputMembers(value: Json): [string, Json][] {
-  if (typeName(value) === "object") return members(expectObject(value));
+function outputMembers(value: Json): readonly [string, Json][] {
+  if (typeName(value) === "object") return membersOf(expectObject(value));
   return expectArray(value).map((item) => {
     if (typeName(item) !== "object") throw invalid("key-value pair not an object as expected");
-    const pairs = members(expectObject(item));
+    const pairs = membersOf(expectObject(item));
     if (pairs.length !== 1) throw invalid("key-value pair must contain exactly one key");
     return pairs[0]!;
   });
-}
-
-function members(object: JsonObject): [string, Json][] {
-  return Object.entries(object).filter((member): member is [string, Json] => member[1] !== undefined);
 }

@@ -8,7 +8,7 @@ import type { Descriptor } from "#protocol/bitcoin/descriptor.ts";
 import { inferDescriptor } from "#protocol/bitcoin/infer-descriptor.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { type ParsedDescriptor, parseDescriptor } from "#protocol/bitcoin/parse-descriptor.ts";
-import { expectArray, expectObject, typeName } from "./method.ts";
+import { expectArray, expectLong, expectObject, typeName } from "./method.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";
 
 /** Range of a scan object that gives none. */
@@ -34,9 +34,9 @@ export function rangeArgument(value: Json): { begin: number; end: number } {
   const refuse = (text: string) => new RpcError(RPC_CODE.invalidParameter, text);
   let begin = 0;
   let end: number;
-  if (typeof value === "number") end = value;
-  else if (Array.isArray(value) && value.length === 2 && value.every((item) => typeof item === "number")) {
-    [begin, end] = value as [number, number];
+  if (typeName(value) === "number") end = expectLong(value);
+  else if (Array.isArray(value) && value.length === 2 && value.every((item) => typeName(item) === "number")) {
+    [begin, end] = value.map(expectLong) as [number, number];
     if (begin > end) throw refuse("Range specified as [begin,end] must not have begin after end");
   } else throw refuse("Range must be specified as end or as [begin,end]");
   if (begin < 0) throw refuse("Range should be greater or equal than 0");

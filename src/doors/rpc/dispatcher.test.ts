@@ -220,3 +220,36 @@ test("calls that run are listed", async () => {
 test("a method may be declared once", () => {
   assert.throws(() => new RpcDispatcher("context", [echo, echo]), /declared twice/);
 });
+
+test("an id comes back as it was sent, whatever its size", async () => {
+  const { body } = await ready().answer('{"id":12345678901234567890,"method":"echo"}', CALLER);
+  assert.match(body, /"id":12345678901234567890}\n$/);
+});
+
+test("an argument that is too large for a double is told of as it is", async () => {
+  const call = (params: string) => ready().answer(`{"id":1,"method":"echo","params":${params}}`, CALLER);
+  assert.match((await call("[1e400]")).body, /"value":1e400/);
+  assert.match((await call("1e400")).body, /Params must be an array or object/);
+});
+
+test("of a request's members that stand twice the first counts; arguments may not stand twice", async () => {
+  assert.deepEqual(await answer('{"id":1,"id":2,"method":"echo","method":"fail"}'), [
+    200,
+    { result: result(null), error: null, id: 1 },
+  ]);
+  assert.deepEqual(await answer('{"id":1,"method":"echo","params":{"value":1,"value":1}}'), [
+    500,
+    { result: null, error: error(-8, "Parameter value specified multiple times"), id: 1 },
+  ]);
+});
+
+test("nesting without end, and bytes that are no text, are parse errors", async () => {
+  const refused = [500, { result: null, error: error(-32700, "Parse error"), id: null }];
+  assert.deepEqual(await answer(`{"id":1,"method":"echo","params":${"[".repeat(100_000)}`), refused);
+  const deep = `${"[".repeat(5000)}1${"]".repeat(5000)}`;
+  assert.deepEqual(await answer(`{"id":1,"method":"echo","params":[${deep}]}`), refused);
+  const latin1 = Buffer.from('{"id":"\u00ff","method":"echo"}', "latin1");
+  const reply = await ready().answer(latin1, CALLER);
+  assert.deepEqual([reply.status, JSON.parse(reply.body)], refused);
+  assert.equal((await ready().answer(Buffer.from('{"id":"\u00ff","method":"echo"}'), CALLER)).status, 200);
+});

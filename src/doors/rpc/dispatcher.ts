@@ -7,6 +7,7 @@
 
 import { type Json, type JsonObject, stringify } from "#base/lib/json.ts";
 import type { Logger } from "#base/lib/logger.ts";
+import { parseJson } from "#base/lib/parse-json.ts";
 import { bindArguments } from "./bind-arguments.ts";
 import { type RpcCall, type RpcMethod, typeName } from "./method.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";
@@ -39,6 +40,8 @@ interface Envelope {
   id: Json | undefined;
 }
 
+/** Throws where the bytes are no UTF-8. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const FORBIDDEN: RpcReply = { status: 403, body: "" };
 const NO_CONTENT: RpcReply = { status: 204, body: "" };
 
@@ -68,12 +71,12 @@ export class RpcDispatcher<Context> {
     return [...this.#active];
   }
 
-  /** Answers one HTTP body: a request, or a batch of them. */
-  async answer(body: string, caller: Caller): Promise<RpcReply> {
+  /** Answers one HTTP body, text in UTF-8: a request, or a batch of them. */
+  async answer(body: string | Uint8Array, caller: Caller): Promise<RpcReply> {
     const envelope: Envelope = { version: 1, id: null };
     let json: Json;
     try {
-      json = JSON.parse(body) as Json;
+      json = parseJson(typeof body === "string" ? body : UTF8.decode(body));
     } catch {
       return errorReply(new RpcError(RPC_CODE.parseError, "Parse error"), envelope);
     }
@@ -188,7 +191,7 @@ function readRequest(value: Json, envelope: Envelope): { method: string; params:
   if (method === null) throw refuse("Missing method");
   if (typeof method !== "string") throw refuse("Method must be a string");
   const params = request["params"] ?? [];
-  if (typeof params !== "object") throw refuse("Params must be an array or object");
+  if (!["array", "object"].includes(typeName(params))) throw refuse("Params must be an array or object");
   return { method, params };
 }
 

@@ -259,8 +259,8 @@ function end(response: ServerResponse, status: number, body: string): void {
   response.end(body);
 }
 
-/** The body as text; `undefined` when it is longer than is allowed. */
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
+/** The body; `undefined` when it is longer than is allowed. */
+async function readBody(request: IncomingMessage): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   // The request outlives its body, so that a refusal still reaches the client.
@@ -270,5 +270,5 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
     if (length > MAX_BODY) return undefined;
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }

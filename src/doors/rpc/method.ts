@@ -3,7 +3,7 @@
  * before a method runs (bind-arguments.ts) and the help (method-help.ts) are made from this declaration.
  */
 
-import { type Json, type JsonObject, parseFixedPoint } from "#base/lib/json.ts";
+import { type Json, JsonNumber, type JsonObject, parseFixedPoint } from "#base/lib/json.ts";
 import { COIN, MAX_MONEY } from "#protocol/bitcoin/amount.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";
 
@@ -135,6 +135,7 @@ export function typeName(value: Json): string {
   if (Array.isArray(value)) return "array";
   if (typeof value === "boolean") return "bool";
   if (typeof value === "string" || typeof value === "number") return typeof value;
+  if (value instanceof JsonNumber) return "number";
   return "object";
 }
 
@@ -156,16 +157,29 @@ function expectBoolean(value: Json): boolean {
 }
 
 export function expectNumber(value: Json): number {
+  if (value instanceof JsonNumber) return Number(value.text);
   if (typeof value !== "number") throw wrongType(value, "number");
   return value;
 }
 
 export function expectInt(value: Json): number {
+  return expectWithin(value, -0x8000_0000, 0x7fff_ffff);
+}
+
+/** A whole number that fits 32 bits without a sign. */
+export function expectUint(value: Json): number {
+  return expectWithin(value, 0, 0xffff_ffff);
+}
+
+/** A whole number that fits 64 bits; beyond 2^53 only its size is right. */
+export function expectLong(value: Json): number {
+  return expectWithin(value, -(2 ** 63), 2 ** 63 - 1);
+}
+
+function expectWithin(value: Json, least: number, most: number): number {
   const number = expectNumber(value);
-  if (!Number.isInteger(number) || number < -0x8000_0000 || number > 0x7fff_ffff) {
-    throw new RpcError(RPC_CODE.misc, "JSON integer out of range");
-  }
-  return number;
+  if (Number.isInteger(number) && number >= least && number <= most) return number;
+  throw new RpcError(RPC_CODE.misc, "JSON integer out of range");
 }
 
 export function expectArray(value: Json): Json[] {
@@ -180,10 +194,10 @@ export function expectObject(value: Json): JsonObject {
 
 /** Bitcoin, as a number or a string, to satoshi (Core's AmountFromValue). */
 export function parseAmount(value: Json, decimals = 8): number {
-  if (typeof value !== "number" && typeof value !== "string") {
+  if (typeName(value) !== "number" && typeof value !== "string") {
     throw new RpcError(RPC_CODE.typeError, "Amount is not a number or string");
   }
-  const parsed = parseFixedPoint(String(value), decimals);
+  const parsed = parseFixedPoint(value instanceof JsonNumber ? value.text : String(value), decimals);
   if (parsed === undefined) throw new RpcError(RPC_CODE.typeError, "Invalid amount");
   if (parsed < 0n || parsed > BigInt(MAX_MONEY))
     throw new RpcError(RPC_CODE.typeError, "Amount out of range");

@@ -7,7 +7,7 @@ import { amountJson } from "../amount-json.ts";
 import { outpointBytes, parseHash } from "../arguments.ts";
 import type { RpcContext } from "../context.ts";
 import { describeTarget, scanTargets } from "../descriptor-arguments.ts";
-import type { RpcMethod } from "../method.ts";
+import { expectUint, type RpcMethod } from "../method.ts";
 import { RPC_CODE, RpcError } from "../rpc-error.ts";
 import { scriptJson } from "../tx-json.ts";
 
@@ -33,8 +33,7 @@ const gettxout: Method = {
   result: "null when there is none, else an object",
   async run(context, args) {
     const txid = parseHash(args.value("txid"), "txid");
-    const index = args.int("n");
-    if (index < 0) return null;
+    const index = expectUint(args.value("n"));
     return context.chain.lock.run(async () => {
       const coin = await findCoin(context, txid, index, args.boolean("include_mempool", true));
       if (coin === undefined) return null;

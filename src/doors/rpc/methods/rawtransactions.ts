@@ -27,6 +27,8 @@ import { verbosityOf } from "./blockchain.ts";
 type Method = RpcMethod<RpcContext>;
 
 const DECODE_FAILED = "TX decode failed. Make sure the tx has at least one input.";
+/** The reason of a fee above the caller's own limit. */
+const FEE_EXCEEDED = "max-fee-exceeded";
 /** Most transactions that testmempoolaccept takes at once (Core's MAX_PACKAGE_COUNT). */
 const MAX_PACKAGE_COUNT = 25;
 
@@ -331,7 +333,13 @@ const testmempoolaccept: Method = {
     }
     const { rejection, results } = await acceptor.testPackage(tables);
     const error = rejection === undefined ? undefined : rejectionText(rejection);
-    return tables.map((table, i) => testResultJson(table, results[i], error, args));
+    let exceeded = false;
+    return tables.map((table, i) => {
+      // A fee that is too high is told of, and nothing is said of what comes after it.
+      const told = testResultJson(table, exceeded ? undefined : results[i], error, args);
+      exceeded ||= told["reject-reason"] === FEE_EXCEEDED;
+      return told;
+    });
   },
 };
 
@@ -355,7 +363,7 @@ function testResultJson(
   }
   const maxFee = maxFeeFor(args, result.vsize);
   if (maxFee > 0 && result.baseFee > maxFee) {
-    return { ...head, allowed: false, "reject-reason": "max-fee-exceeded" };
+    return { ...head, allowed: false, "reject-reason": FEE_EXCEEDED };
   }
   return {
     ...head,

@@ -23,7 +23,7 @@ import { STANDARD_SCRIPT_VERIFY_FLAGS } from "#protocol/policy/policy-flags.ts";
 import { outpointBytes, parseHash, parseHex } from "../arguments.ts";
 import type { RpcContext } from "../context.ts";
 import { decodeHexTx } from "../decode-tx.ts";
-import { expectObject, expectString, parseAmount, type RpcMethod } from "../method.ts";
+import { expectInt, expectObject, expectString, parseAmount, type RpcMethod, typeName } from "../method.ts";
 import { RPC_CODE, RpcError } from "../rpc-error.ts";
 import { decodeTxArgument } from "./rawtransactions.ts";
 
@@ -98,10 +98,11 @@ function addGivenPrevouts(
 }
 
 function parseIndex(value: Json): number {
-  if (typeof value !== "number")
+  if (typeName(value) !== "number")
     throw new RpcError(RPC_CODE.typeError, "JSON value is not an integer as expected");
-  if (value < 0) throw new RpcError(RPC_CODE.deserialization, "vout cannot be negative");
-  return value;
+  const index = expectInt(value);
+  if (index < 0) throw new RpcError(RPC_CODE.deserialization, "vout cannot be negative");
+  return index;
 }
 
 /** Takes the scripts behind a P2SH or P2WSH output, which must fit it (Core's ParsePrevouts). */
