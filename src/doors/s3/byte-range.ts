@@ -3,11 +3,12 @@ import { S3Error } from "./s3-error.ts";
 
 /**
  * The part of `size` bytes that a Range header asks for (RFC 9110 section 14); undefined for all of them: no header,
- * another unit, several ranges, or one that is none.
+ * another unit, several ranges, or one that is none. Clients mean "to the end" by the largest number they have, which
+ * may be beyond those that are exact here; so far out no number needs to be.
  * @throws S3Error InvalidRange where nothing of it is there.
  */
 export function parseRange(text: string | undefined, size: number): ByteRange | undefined {
-  const parts = /^bytes=(\d{0,15})-(\d{0,15})$/i.exec((text ?? "").replaceAll(" ", ""));
+  const parts = /^bytes=(\d{0,20})-(\d{0,20})$/i.exec((text ?? "").replaceAll(" ", ""));
   if (parts === null) return undefined;
   const [, from = "", to = ""] = parts;
   if (from === "" && to === "") return undefined;

@@ -1,5 +1,5 @@
 import type { FileStore, ObjectInfo } from "#sharing/storage/file-store.ts";
-import { headerText, type S3Request } from "./operation.ts";
+import { checkVersion, headerText, type S3Request } from "./operation.ts";
 import { S3Error } from "./s3-error.ts";
 import { decodeUri } from "./uri.ts";
 
@@ -8,7 +8,7 @@ export async function readCopySource(request: S3Request, files: FileStore): Prom
   const { bucket, key, versionId } = parseCopySource(
     headerText(request.headers.get("x-amz-copy-source") ?? ""),
   );
-  return files.head(bucket, key, versionId);
+  return files.head(bucket, key, checkVersion(versionId));
 }
 
 /** @throws S3Error InvalidArgument. */

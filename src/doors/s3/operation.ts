@@ -2,6 +2,7 @@
 import type { Clock } from "#base/lib/clock.ts";
 import type { Body, FileStore } from "#sharing/storage/file-store.ts";
 import type { RequestBody } from "./request-body.ts";
+import { S3Error } from "./s3-error.ts";
 import type { CanonicalHeaders } from "./sigv4/signing.ts";
 
 /** A request whose signature is good. */
@@ -11,6 +12,8 @@ export interface S3Request {
   readonly bucket: string;
   /** Empty for a bucket. */
   readonly key: string;
+  /** The decoded path as it was sent, from which bucket and key were read. */
+  readonly path: string;
   /** First value of each parameter. */
   readonly query: ReadonlyMap<string, string>;
   /** Values are one character a byte; {@link headerText} reads them. */
@@ -37,6 +40,20 @@ export type Operation = (request: S3Request, context: S3Context) => Promise<S3Re
 
 export function xmlResponse(body: string): S3Response {
   return { status: 200, headers: { "content-type": "application/xml" }, body };
+}
+
+/** The version that a request names; undefined for the latest. @throws S3Error InvalidArgument where it is empty. */
+export function wantedVersion(request: S3Request): string | undefined {
+  return checkVersion(request.query.get("versionId"));
+}
+
+/** @throws S3Error InvalidArgument: an empty id is a mistake, and must not pass for the latest version or for none. */
+export function checkVersion(versionId: string | undefined): string | undefined {
+  if (versionId !== "") return versionId;
+  throw new S3Error("InvalidArgument", "Version id cannot be the empty string", {
+    ArgumentName: "versionId",
+    ArgumentValue: "",
+  });
 }
 
 /** A header's text: UTF-8 where its bytes are that, else latin1. */

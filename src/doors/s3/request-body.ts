@@ -256,6 +256,7 @@ function readMd5(headers: CanonicalHeaders): string | undefined {
 }
 
 function readChecksum(headers: CanonicalHeaders, trailers: readonly string[]): Claims["checksum"] {
+  refuseUnknownChecksum(headers);
   const inHeaders = CHECKSUMS.filter((name) => headers.has(`x-amz-checksum-${name}`));
   const inTrailers = trailers.map((name) => checksumOfHeader(name)!);
   const name = inHeaders[0] ?? inTrailers[0];
@@ -272,6 +273,23 @@ function readChecksum(headers: CanonicalHeaders, trailers: readonly string[]): C
   }
   return { name, value };
 }
+
+/** A claim that nobody can check is not taken for one that holds. @throws S3Error InvalidRequest. */
+function refuseUnknownChecksum(headers: CanonicalHeaders): void {
+  for (const name of headers.keys()) {
+    if (!name.startsWith(CHECKSUM_PREFIX) || CHECKSUM_WORDS.has(name.slice(CHECKSUM_PREFIX.length))) continue;
+    if (checksumOfHeader(name) === undefined) {
+      throw new S3Error(
+        "InvalidRequest",
+        "The algorithm type you specified in x-amz-checksum- header is invalid.",
+      );
+    }
+  }
+}
+
+const CHECKSUM_PREFIX = "x-amz-checksum-";
+/** What follows the prefix in headers that hold no checksum. */
+const CHECKSUM_WORDS = new Set(["algorithm", "type", "mode"]);
 
 const CHECKSUM_BYTES: Readonly<Record<ChecksumName, number>> = {
   crc32: 4,

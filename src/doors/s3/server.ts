@@ -216,10 +216,11 @@ class Door {
       copies: headers.has("x-amz-copy-source"),
     });
     const source = this.#receive(request.raw, reply.raw);
-    // What a POST brings is a document about objects; a checksum beside it is the object's.
-    const body = new RequestBody({ headers, verified, source, clock, checksums: method === "PUT" });
+    // What completes an upload is a document about an object; a checksum beside it is the object's.
+    const checksums = method === "PUT" || parameters.has("delete");
+    const body = new RequestBody({ headers, verified, source, clock, checksums });
     onBody(body);
-    return operation({ method, bucket, key, query: parameters, headers, body }, this.#context);
+    return operation({ method, bucket, key, path, query: parameters, headers, body }, this.#context);
   }
 
   /** The bytes as they come in; a client that waits for leave to send them gets it with the first read. */
@@ -263,6 +264,7 @@ function refusalHeaders(refusal: S3Error): Record<string, string> {
   const size = refusal.details["ActualObjectSize"];
   const region = refusal.details["Region"];
   return {
+    ...refusal.headers,
     ...(size !== undefined && { "content-range": `bytes */${size}` }),
     ...(region !== undefined && { "x-amz-bucket-region": region }),
   };

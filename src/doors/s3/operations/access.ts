@@ -1,5 +1,5 @@
 /** GetBucketAcl, GetObjectAcl, GetObjectTagging: the owner may do everything, nobody else anything; nothing is tagged. */
-import { type Operation, type S3Context, type S3Response, xmlResponse } from "../operation.ts";
+import { type Operation, type S3Context, type S3Response, wantedVersion, xmlResponse } from "../operation.ts";
 import { element, s3Document } from "../xml.ts";
 import { ownerElement } from "./listing.ts";
 
@@ -9,7 +9,7 @@ export const getBucketAcl: Operation = async (request, context) => {
 };
 
 export const getObjectAcl: Operation = async (request, context) => {
-  await context.files.head(request.bucket, request.key, request.query.get("versionId"));
+  await context.files.head(request.bucket, request.key, wantedVersion(request));
   return accessPolicy(context);
 };
 
@@ -25,6 +25,6 @@ function accessPolicy({ owner }: S3Context): S3Response {
 }
 
 export const getObjectTagging: Operation = async (request, { files }) => {
-  await files.head(request.bucket, request.key, request.query.get("versionId"));
+  await files.head(request.bucket, request.key, wantedVersion(request));
   return xmlResponse(s3Document("Tagging", [element("TagSet", [])]));
 };

@@ -2,26 +2,52 @@
 import { type Operation, xmlResponse } from "../operation.ts";
 import { S3Error } from "../s3-error.ts";
 import { childText, element, malformed, parseXml, s3Document } from "../xml.ts";
+import { makeToken, ownerElement, parseToken, readLimit } from "./listing.ts";
 
 /** A bucket's configuration is a few elements. */
 const MAX_DOCUMENT = 64 * 1024;
+/** Most buckets of one page, where pages are asked for. */
+const MAX_BUCKETS = 10_000;
 /** What S3 calls the region without a name. */
 const CLASSIC_REGION = "us-east-1";
 
-export const listBuckets: Operation = async (_request, { files, owner }) => {
-  const buckets = await files.buckets();
+export const listBuckets: Operation = async (request, { files, owner, region }) => {
+  const { query } = request;
+  const most = readLimit(request, "max-buckets", MAX_BUCKETS);
+  if (most < 1 || Number(query.get("max-buckets") ?? 1) > MAX_BUCKETS) {
+    throw new S3Error(
+      "InvalidArgument",
+      `Argument max-buckets must be an integer between 1 and ${MAX_BUCKETS}`,
+      {
+        ArgumentName: "max-buckets",
+      },
+    );
+  }
+  const token = query.get("continuation-token");
+  const after = token === undefined ? "" : parseToken(token);
+  const prefix = query.get("prefix") ?? "";
+  const isHere = (query.get("bucket-region") ?? region) === region;
+  const named = (await files.buckets())
+    .filter(({ name }) => isHere && name.startsWith(prefix) && name > after)
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const buckets = query.has("max-buckets") ? named.slice(0, most) : named;
   return xmlResponse(
     s3Document("ListAllMyBucketsResult", [
-      element("Owner", [element("ID", owner), element("DisplayName", "freehold")]),
+      ownerElement(owner),
       element(
         "Buckets",
         buckets.map((bucket) =>
           element("Bucket", [
             element("Name", bucket.name),
             element("CreationDate", new Date(bucket.created).toISOString()),
+            element("BucketRegion", region),
           ]),
         ),
       ),
+      ...(buckets.length < named.length
+        ? [element("ContinuationToken", makeToken(buckets.at(-1)!.name))]
+        : []),
+      ...(prefix === "" ? [] : [element("Prefix", prefix)]),
     ]),
   );
 };

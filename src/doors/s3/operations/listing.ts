@@ -187,18 +187,19 @@ export function readLimit(request: S3Request, name: string, most: number): numbe
   const text = request.query.get(name) ?? "";
   if (text === "") return most;
   if (/^\d{1,10}$/.test(text) && Number(text) <= 0x7fff_ffff) return Math.min(most, Number(text));
-  throw new S3Error("InvalidArgument", "Argument maxKeys must be an integer between 0 and 2147483647", {
+  throw new S3Error("InvalidArgument", `Argument ${name} must be an integer between 0 and 2147483647`, {
     ArgumentName: name,
     ArgumentValue: text,
   });
 }
 
-function makeToken(next: string): string {
+/** A list goes on behind `next`. */
+export function makeToken(next: string): string {
   return Buffer.from(next, "utf8").toString("base64url");
 }
 
 /** @throws S3Error InvalidArgument for what was never handed out. */
-function parseToken(token: string): string {
+export function parseToken(token: string): string {
   const key = Buffer.from(token, "base64url").toString("utf8");
   if (token !== "" && makeToken(key) === token) return key;
   throw new S3Error("InvalidArgument", "The continuation token provided is incorrect", {

@@ -3,7 +3,7 @@
  * store's id to bucket and key, so that an id shown for one object names no upload of another.
  */
 import { createHash } from "node:crypto";
-import type { PartInfo, UploadInfo } from "#sharing/storage/file-store.ts";
+import type { FileStore, PartInfo, UploadInfo } from "#sharing/storage/file-store.ts";
 import { parseCopyRange } from "../byte-range.ts";
 import { checkCopyConditions, readWriteCondition, unquote } from "../conditions.ts";
 import { readCopySource } from "../copy-source.ts";
@@ -181,12 +181,12 @@ async function uploadsPage(
 export const completeMultipartUpload: Operation = async (request, { files }) => {
   const upload = uploadOf(request);
   const parts = parseParts(await request.body.text(MAX_DOCUMENT));
+  await checkObjectSize(request, files, upload, parts);
   const object = await files.completeUpload(upload, parts, readWriteCondition(request.headers));
-  const host = request.headers.get("host") ?? "";
   return {
     ...xmlResponse(
       s3Document("CompleteMultipartUploadResult", [
-        element("Location", `http://${host}/${request.bucket}/${encodePath(request.key)}`),
+        element("Location", `http://${request.headers.get("host") ?? ""}${encodePath(request.path)}`),
         element("Bucket", request.bucket),
         element("Key", request.key),
         element("ETag", `"${object.etag}"`),
@@ -195,6 +195,33 @@ export const completeMultipartUpload: Operation = async (request, { files }) => 
     headers: { "content-type": "application/xml", ...versionHeader(object) },
   };
 };
+
+/** `x-amz-mp-object-size`: what the client takes the whole for. @throws S3Error InvalidArgument, InvalidRequest. */
+async function checkObjectSize(
+  request: S3Request,
+  files: FileStore,
+  upload: string,
+  wanted: readonly { readonly part: number }[],
+): Promise<void> {
+  const claim = request.headers.get("x-amz-mp-object-size");
+  if (claim === undefined) return;
+  if (!/^\d{1,15}$/.test(claim)) {
+    throw new S3Error("InvalidArgument", "The x-amz-mp-object-size header is not a length.");
+  }
+  const numbers = new Set(wanted.map(({ part }) => part));
+  let size = 0;
+  for (let after = 0; ; ) {
+    const page = await files.parts(upload, { after, limit: MAX_PAGE });
+    for (const part of page) size += numbers.has(part.part) ? part.size : 0;
+    if (page.length < MAX_PAGE) break;
+    after = page.at(-1)!.part;
+  }
+  if (size === Number(claim)) return;
+  throw new S3Error(
+    "InvalidRequest",
+    `The provided 'x-amz-mp-object-size' header value ${claim} does not match what was computed: ${size}`,
+  );
+}
 
 function parseParts(text: string): readonly { readonly part: number; readonly etag: string }[] {
   const elements = parseXml(text, "CompleteMultipartUpload").children.get("Part") ?? [];

@@ -1,5 +1,5 @@
 /** PutObject, GetObject, HeadObject, DeleteObject, CopyObject. */
-import type { ObjectInfo } from "#sharing/storage/file-store.ts";
+import { FileError, type FileStore, type ObjectInfo } from "#sharing/storage/file-store.ts";
 import { parseRange } from "../byte-range.ts";
 import {
   checkCopyConditions,
@@ -10,7 +10,7 @@ import {
 } from "../conditions.ts";
 import { readCopySource } from "../copy-source.ts";
 import { objectHeaders, readAttributes, versionHeader } from "../object-headers.ts";
-import { type Operation, type S3Request, type S3Response, xmlResponse } from "../operation.ts";
+import { type Operation, type S3Request, type S3Response, wantedVersion, xmlResponse } from "../operation.ts";
 import type { RequestBody } from "../request-body.ts";
 import { S3Error } from "../s3-error.ts";
 import { element, s3Document } from "../xml.ts";
@@ -52,7 +52,7 @@ export function checksumHeader(body: RequestBody): Record<string, string> {
 }
 
 export const getObject: Operation = async (request, { files }) => {
-  const object = await files.head(request.bucket, request.key, request.query.get("versionId"));
+  const object = await wantedObject(request, files);
   const headers = objectHeaders(object, request);
   if (checkReadConditions(request.headers, object)) return notModified(headers);
   const range = rangeOf(request, object);
@@ -66,8 +66,31 @@ export const getObject: Operation = async (request, { files }) => {
   return { ...partial(headers, range, object), body: files.read(object, range) };
 };
 
+/** @throws S3Error whose headers tell of a delete marker, where that is what is there. */
+async function wantedObject(request: S3Request, files: FileStore): Promise<ObjectInfo> {
+  const { bucket, key } = request;
+  const versionId = wantedVersion(request);
+  try {
+    return await files.head(bucket, key, versionId);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    if (error.code === "MethodNotAllowed" && versionId !== undefined) {
+      throw new S3Error(error.code, error.message, {}, { ...markerHeaders(versionId), allow: "DELETE" });
+    }
+    if (error.code !== "NoSuchKey" || (await files.bucket(bucket)).versioning === "off") throw error;
+    // The key itself comes before all others that start with it.
+    const [latest] = (await files.listVersions(bucket, { prefix: key, limit: 1 })).objects;
+    if (latest?.key !== key || !latest.deleteMarker) throw error;
+    throw new S3Error(error.code, error.message, {}, markerHeaders(latest.versionId));
+  }
+}
+
+function markerHeaders(versionId: string): Record<string, string> {
+  return { "x-amz-delete-marker": "true", "x-amz-version-id": versionId };
+}
+
 export const headObject: Operation = async (request, { files }) => {
-  const object = await files.head(request.bucket, request.key, request.query.get("versionId"));
+  const object = await wantedObject(request, files);
   const headers = objectHeaders(object, request);
   if (checkReadConditions(request.headers, object)) return notModified(headers);
   const range = rangeOf(request, object);
@@ -127,7 +150,7 @@ export const deleteObject: Operation = async (request, { files }) => {
       );
     }
   }
-  const versionId = request.query.get("versionId");
+  const versionId = wantedVersion(request);
   const gone = await files.delete(request.bucket, request.key, versionId);
   const headers: Record<string, string> = {};
   if (versionId !== undefined) headers["x-amz-version-id"] = versionId;

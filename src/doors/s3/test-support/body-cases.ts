@@ -35,6 +35,12 @@ export function bodyCases(under: DoorUnderTest): void {
         "InvalidRequest",
       );
     }
+    for (const unknown of ["x-amz-checksum-md5", "x-amz-checksum-xxhash64"]) {
+      const answer = await send("PUT", "/digests/unknown", { body, headers: { [unknown]: "AAAAAAAAAAA=" } });
+      expectError(answer, 400, "InvalidRequest");
+    }
+    const named = { "x-amz-checksum-algorithm": "CRC32", "x-amz-checksum-type": "FULL_OBJECT" };
+    assert.equal((await send("PUT", "/digests/named", { body, headers: named })).status, 200);
     const digest = Buffer.from(md5(body), "hex").toString("base64");
     assert.equal(
       (await send("PUT", "/digests/md5", { body, headers: { "Content-MD5": digest } })).status,

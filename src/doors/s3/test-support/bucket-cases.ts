@@ -18,6 +18,22 @@ export function bucketCases(under: DoorUnderTest): void {
     assert.equal((await send("HEAD", "/no-such")).status, 404);
     const list = await send("GET", "/");
     assert.ok(elementTexts(list.text, "Name").includes("first-bucket"));
+    for (const name of ["paged-a", "paged-b", "paged-c"]) await makeBucket(name);
+    const some = await send("GET", "/?prefix=paged-&max-buckets=2");
+    assert.deepEqual(elementTexts(some.text, "Name"), ["paged-a", "paged-b"]);
+    assert.equal(elementText(some.text, "Prefix"), "paged-");
+    const token = encodeURIComponent(elementText(some.text, "ContinuationToken")!);
+    const others = await send("GET", `/?prefix=paged-&max-buckets=2&continuation-token=${token}`);
+    assert.deepEqual(elementTexts(others.text, "Name"), ["paged-c"]);
+    assert.equal(elementText(others.text, "ContinuationToken"), undefined);
+    assert.deepEqual(elementTexts((await send("GET", "/?bucket-region=eu-west-1")).text, "Name"), []);
+    assert.deepEqual(
+      elementTexts((await send("GET", `/?bucket-region=${REGION}&prefix=paged-c`)).text, "Name"),
+      ["paged-c"],
+    );
+    for (const bad of ["max-buckets=0", "max-buckets=10001", "max-buckets=x", "continuation-token=%21"]) {
+      expectError(await send("GET", `/?${bad}`), 400, "InvalidArgument");
+    }
     assert.match(elementText(list.text, "CreationDate")!, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     assert.equal(elementText((await send("GET", "/first-bucket?location")).text, "LocationConstraint"), "");
     const elsewhere =
@@ -36,6 +52,11 @@ export function bucketCases(under: DoorUnderTest): void {
     assert.equal((await send("PUT", "/dir/x%20y", { host, body: "v" })).status, 200);
     assert.equal((await send("GET", "/hosted.bucket/dir/x%20y")).text, "v");
     assert.deepEqual(elementTexts((await send("GET", "/", { host })).text, "Key"), ["dir/x y"]);
+    const id = elementText((await send("POST", "/dir/big?uploads", { host })).text, "UploadId")!;
+    const part = await send("PUT", `/dir/big?partNumber=1&uploadId=${id}`, { host, body: "p" });
+    const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${part.headers.etag}</ETag></Part></CompleteMultipartUpload>`;
+    const done = await send("POST", `/dir/big?uploadId=${id}`, { host, body });
+    assert.equal(elementText(done.text, "Location"), `http://${host}/dir/big`);
   });
 
   test("keys keep every slash, dot and odd letter", async () => {
@@ -128,11 +149,37 @@ export function bucketCases(under: DoorUnderTest): void {
     assert.equal((await send("GET", `/versions/x?versionId=${first}`)).text, "1");
     assert.equal((await send("GET", "/versions/x?versionId=null")).text, "0");
     expectError(await send("GET", "/versions/x?versionId=no"), 404, "NoSuchVersion");
+    for (const method of ["GET", "DELETE"]) {
+      expectError(await send(method, "/versions/x?versionId="), 400, "InvalidArgument");
+    }
+    assert.equal((await send("HEAD", "/versions/x?versionId=")).status, 400);
+    const copy = { headers: { "x-amz-copy-source": "versions/x?versionId=" } };
+    expectError(await send("PUT", "/versions/y", copy), 400, "InvalidArgument");
     const gone = await send("DELETE", "/versions/x");
     assert.equal(gone.headers["x-amz-delete-marker"], "true");
     const marker = gone.headers["x-amz-version-id"] as string;
+    for (const method of ["GET", "HEAD"]) {
+      const hidden = await send(method, "/versions/x");
+      assert.equal(hidden.status, 404);
+      assert.equal(hidden.headers["x-amz-delete-marker"], "true");
+      assert.equal(hidden.headers["x-amz-version-id"], marker);
+      const itself = await send(method, `/versions/x?versionId=${marker}`);
+      assert.equal(itself.status, 405);
+      assert.equal(itself.headers["x-amz-delete-marker"], "true");
+      assert.equal(itself.headers.allow, "DELETE");
+    }
     expectError(await send("GET", "/versions/x"), 404, "NoSuchKey");
     expectError(await send("GET", `/versions/x?versionId=${marker}`), 405, "MethodNotAllowed");
+    const never = await send("GET", "/versions/x1");
+    expectError(never, 404, "NoSuchKey");
+    assert.equal(never.headers["x-amz-delete-marker"], undefined);
+    await send("PUT", "/versions/x10", { body: "" });
+    await send("DELETE", "/versions/x10");
+    assert.equal((await send("GET", "/versions/x1")).headers["x-amz-delete-marker"], undefined);
+    for (const { versionId } of (await under.door.files.listVersions("versions", { prefix: "x10", limit: 9 }))
+      .objects) {
+      await send("DELETE", `/versions/x10?versionId=${versionId}`);
+    }
     const list = await send("GET", "/versions?versions");
     assert.deepEqual(elementTexts(list.text, "VersionId"), [marker, second, first, "null"]);
     assert.deepEqual(elementTexts(list.text, "IsLatest"), ["true", "false", "false", "false"]);

@@ -78,6 +78,9 @@ export function objectCases(under: DoorUnderTest): void {
       ["bytes=-10", 199_990, 199_999],
       ["bytes=-999999", 0, 199_999],
       ["bytes=5-999999", 5, 199_999],
+      ["bytes=100-9223372036854775807", 100, 199_999],
+      ["bytes=0-18446744073709551615", 0, 199_999],
+      ["bytes=-9223372036854775807", 0, 199_999],
     ];
     for (const [range, first, last] of cases) {
       const answer = await ask(range);
@@ -88,7 +91,7 @@ export function objectCases(under: DoorUnderTest): void {
       assert.equal(head.status, 206);
       assert.equal(head.headers["content-length"], String(last - first + 1));
     }
-    for (const range of ["bytes=200000-", "bytes=-0"]) {
+    for (const range of ["bytes=200000-", "bytes=9223372036854775807-", "bytes=-0"]) {
       const answer = await ask(range);
       expectError(answer, 416, "InvalidRange");
       assert.equal(answer.headers["content-range"], "bytes */200000");
@@ -222,6 +225,14 @@ export function objectCases(under: DoorUnderTest): void {
     ]) {
       expectError(await send("POST", "/batch?delete", { body: bad }), 400, "MalformedXML");
     }
+    const kept = await send("PUT", "/batch/kept", { body: "k" });
+    assert.equal(kept.status, 200);
+    const falseSum = {
+      body: "<Delete><Object><Key>kept</Key></Object></Delete>",
+      headers: { "x-amz-checksum-crc32": "AAAAAA==" },
+    };
+    expectError(await send("POST", "/batch?delete", falseSum), 400, "BadDigest");
+    assert.equal((await send("GET", "/batch/kept")).text, "k", "a list that came in wrong deletes nothing");
     const bomb = '<!DOCTYPE d [<!ENTITY a "aaaa">]><Delete><Object><Key>&a;</Key></Object></Delete>';
     expectError(await send("POST", "/batch?delete", { body: bomb }), 400, "MalformedXML");
     const nested = `<Delete>${"<a>".repeat(50_000)}${"</a>".repeat(50_000)}</Delete>`;

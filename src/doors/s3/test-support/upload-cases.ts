@@ -61,12 +61,16 @@ export function uploadCases(under: DoorUnderTest): void {
       [7, etags[1]],
     ]);
     expectError(await finish(small), 400, "EntityTooSmall");
-    const done = await finish(
-      completion([
-        [1, etags[0]],
-        [7, etags[1]],
-      ]),
-    );
+    const right = completion([
+      [1, etags[0]],
+      [7, etags[1]],
+    ]);
+    const sized = (size: string) =>
+      send("POST", `/parts/whole?uploadId=${id}`, { body: right, headers: { "x-amz-mp-object-size": size } });
+    expectError(await sized(String(big.length)), 400, "InvalidRequest");
+    expectError(await sized("many"), 400, "InvalidArgument");
+    expectError(await send("GET", "/parts/whole"), 404, "NoSuchKey");
+    const done = await sized(String(big.length + 3));
     assert.equal(done.status, 200, done.text);
     assert.match(elementText(done.text, "ETag")!, /^&quot;[0-9a-f]{32}-2&quot;$/);
     const get = await send("GET", "/parts/whole");
