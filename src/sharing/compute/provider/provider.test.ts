@@ -173,6 +173,32 @@ test("all requesters together are remembered up to a bound: what ended first goe
   assert.ok(!gone.ok && gone.refusal.code === "not-found");
 });
 
+test("tasks that are given and taken back while the lanes are full leave nothing behind", async (t) => {
+  const { provider, runner, requester, settle } = await setUp(t);
+  const { from } = requester();
+  runner.run = (_, signal) =>
+    new Promise((resolve) => {
+      signal.addEventListener("abort", () => resolve(failRun("cancelled", "cancelled")));
+    });
+  assert.ok(provider.assign({ task: spec(0), order }, from).ok);
+  await settle();
+  for (let i = 1; i <= 20; i++) {
+    const answer = provider.assign({ task: spec(i), order }, from);
+    assert.ok(answer.ok);
+    await settle();
+    assert.equal(provider.waiting, 1);
+    provider.cancel({ tasks: [answer.value.task] }, from);
+    assert.equal(provider.waiting, 0);
+  }
+  assert.deepEqual(provider.remembered, { requesters: 1, tasks: 1 });
+  // One that waits while another is taken back has its turn.
+  const [taken, kept] = [spec(21), spec(22)].map((task) => provider.assign({ task, order }, from));
+  assert.ok(taken!.ok && kept!.ok);
+  await settle();
+  provider.cancel({ tasks: [taken.value.task] }, from);
+  assert.equal(provider.waiting, 1);
+});
+
 test("a task that failed and is given again is heard of as it stands now, not as it stood", async (t) => {
   const { provider, runner, requester, network, settle } = await setUp(t);
   const { from, told, mesh } = requester();

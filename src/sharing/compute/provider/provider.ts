@@ -117,6 +117,11 @@ export class Provider {
     };
   }
 
+  /** Tasks that wait for a lane. */
+  get waiting(): number {
+    return this.#hosting.waiting;
+  }
+
   /** Requesters and tasks that are remembered. */
   get remembered(): { readonly requesters: number; readonly tasks: number } {
     const { tasks } = this.#hosting;

@@ -68,6 +68,11 @@ export class TaskHosting {
     return this.#running;
   }
 
+  /** Tasks that wait for a lane. */
+  get waiting(): number {
+    return this.#ready.size;
+  }
+
   /** Whether what is known of a task is worth telling: it is under way, or its result is here. */
   isGood(task: HostedTask): boolean {
     return isOpen(task) || this.resultOf(task) !== undefined;
@@ -187,6 +192,7 @@ export class TaskHosting {
     task.ended = this.#parts.clock.monotonic();
     if (task.spec !== undefined) this.#contents.unpin(task.spec);
     task.spec = undefined;
+    this.#ready.remove(task.requester, task);
   }
 
   #move(task: HostedTask, state: TaskState): void {

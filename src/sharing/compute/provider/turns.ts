@@ -8,6 +8,21 @@ export class Turns<Key, Item> {
     else queue.push(item);
   }
 
+  get size(): number {
+    let size = 0;
+    for (const queue of this.#queues.values()) size += queue.length;
+    return size;
+  }
+
+  /** What is given up does not wait for its turn to be let go. */
+  remove(key: Key, item: Item): void {
+    const queue = this.#queues.get(key);
+    const at = queue?.indexOf(item) ?? -1;
+    if (queue === undefined || at < 0) return;
+    queue.splice(at, 1);
+    if (queue.length === 0) this.#queues.delete(key);
+  }
+
   /** The next item of whose turn it is, who then goes to the end of the row; what is no longer wanted is left out. */
   next(isWanted: (item: Item) => boolean): Item | undefined {
     for (const [key, queue] of [...this.#queues]) {
