@@ -58,14 +58,26 @@ export async function openRpcServer<Context>(
     await server.close();
     refuse(`Unable to write cookie file ${cookie}: ${(error as Error).message}`);
   }
+  const address = addressOf(options.binds[0]?.host ?? "127.0.0.1", server.port);
+  await writeFile(paths.rpcAddress, `${address}\n`, { mode: 0o600 }).catch(async (error: Error) => {
+    await server.close();
+    refuse(`Unable to write ${paths.rpcAddress}: ${error.message}`);
+  });
   return {
     port: server.port,
     drain: () => server.drain(),
     async close() {
+      await rm(paths.rpcAddress, { force: true });
       await server.close();
       if (cookie !== undefined) await rm(cookie, { force: true });
     },
   };
+}
+
+/** Where a program of this machine reaches a door that listens on `host`. */
+function addressOf(host: string, port: number): string {
+  const here = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return here.includes(":") ? `[${here}]:${port}` : `${here}:${port}`;
 }
 
 /** Undefined when an -rpcauth entry is malformed. */

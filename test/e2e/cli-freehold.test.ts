@@ -1,6 +1,8 @@
 /** `freehold start`, `status` and `stop`, as people and scripts use them. */
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { FREEHOLD, freePort, runProgram, temporaryDirectory } from "./node-process.ts";
@@ -9,6 +11,8 @@ import { FREEHOLD, freePort, runProgram, temporaryDirectory } from "./node-proce
 async function makePlace(): Promise<{
   datadir: string;
   run: (...words: string[]) => ReturnType<typeof runProgram>;
+  /** Without the options that the node was started with. */
+  ask: (...words: string[]) => ReturnType<typeof runProgram>;
 }> {
   const datadir = join(temporaryDirectory(), "data");
   const [port, rpcPort] = [await freePort(), await freePort()];
@@ -21,13 +25,19 @@ async function makePlace(): Promise<{
     "-dnsseed=0",
     "-apiport=0",
   ];
-  return { datadir, run: (...words) => runProgram(FREEHOLD, [...words, ...place, ...daemon]) };
+  return {
+    datadir,
+    run: (...words) => runProgram(FREEHOLD, [...words, ...place, ...daemon]),
+    ask: (...words) => runProgram(FREEHOLD, [...words, ...place]),
+  };
 }
 
 test("a node is started, shown and stopped", async () => {
-  const { datadir, run } = await makePlace();
+  const { datadir, run, ask } = await makePlace();
   const none = await run("status");
-  assert.deepEqual(none, { code: 3, signal: null, stdout: "", stderr: "No node is running.\n" });
+  const nobody = (folder: string) => `No node is running in ${folder}: \`freehold start\` starts one.`;
+  assert.deepEqual(none, { code: 3, signal: null, stdout: "", stderr: `${nobody(datadir)}\n` });
+  assert.equal(existsSync(datadir), false);
 
   const started = await run("start");
   assert.deepEqual([started.code, started.stderr], [0, ""]);
@@ -38,11 +48,12 @@ test("a node is started, shown and stopped", async () => {
   assert.match(started.stdout, new RegExp(`\n {2}Data {7}${datadir}\n {2}Dashboard {2}http`));
   assert.ok(existsSync(join(datadir, "regtest", "chainstate")));
 
-  const again = await run("start", "--json");
-  assert.equal(again.code, 0);
+  // The folder alone finds the node, whatever ports it was given.
+  const again = await ask("start", "--json");
+  assert.deepEqual([again.code, again.stderr], [0, ""]);
   assert.equal(JSON.parse(again.stdout).started, false);
 
-  const [text, json] = await Promise.all([run("status"), run("status", "--json")]);
+  const [text, json] = await Promise.all([ask("status"), run("status", "--json")]);
   assert.match(text.stdout, /\n {2}Progress {3}░{24} {2}0\.00 % {2}catching up\n/);
   assert.match(text.stdout, /\n {2}Peers {6}0 \(0 out, 0 in\)\n {2}Mempool {4}0 transactions, 0 bytes\n/);
   // Not a terminal: no colours.
@@ -55,15 +66,55 @@ test("a node is started, shown and stopped", async () => {
   assert.deepEqual(status.peers, { inbound: 0, outbound: 0 });
   assert.equal(status.mempool.loaded, true);
 
-  const stopped = await run("stop", "--json");
+  const stopped = await ask("stop", "--json");
   assert.deepEqual([stopped.code, JSON.parse(stopped.stdout)], [0, { running: false, stopped: true }]);
   const after = await run("stop", "--json");
   assert.equal(after.code, 3);
   assert.deepEqual(JSON.parse(after.stdout), {
     running: false,
     starting: false,
-    message: "No node is running.",
+    message: nobody(join(datadir, "regtest")),
   });
+});
+
+test("a node that was killed is not running, and starts again", async () => {
+  const { datadir, run, ask } = await makePlace();
+  assert.equal((await run("start")).code, 0);
+  const folder = join(datadir, "regtest");
+  const pid = Number(readFileSync(join(folder, "bitcoind.pid"), "utf8"));
+  process.kill(pid, "SIGKILL");
+  for (let gone = false; !gone; ) {
+    const [status, balance] = await Promise.all([ask("status"), ask("wallet", "balance")]);
+    gone = status.code === 3 && balance.code === 3;
+    if (!gone) continue;
+    const text = `No node is running in ${folder}: \`freehold start\` starts one.\n`;
+    assert.deepEqual([status.stderr, balance.stderr], [text, text]);
+  }
+  assert.equal((await run("start")).code, 0);
+  assert.equal((await ask("stop")).code, 0);
+});
+
+test("a data directory that cannot be made is told of, and never asked for in vain", async () => {
+  const [asked, started] = await Promise.all([
+    runProgram(FREEHOLD, ["status", "--datadir=/proc/freehold"]),
+    runProgram(FREEHOLD, ["start", "--datadir=/proc/freehold", "--network=regtest"]),
+  ]);
+  assert.deepEqual([asked.code, started.code], [3, 1]);
+  assert.match(started.stderr, /^Error: the data directory \/proc\/freehold cannot be made: ENOENT/);
+});
+
+test("a reader that has had enough, and a disk that is full, are no crash", async () => {
+  const closed = spawn(FREEHOLD, ["--help"], { stdio: ["ignore", "pipe", "pipe"] });
+  closed.stdout.destroy();
+  let told = "";
+  closed.stderr.setEncoding("utf8").on("data", (text: string) => {
+    told += text;
+  });
+  const [code] = await once(closed, "close");
+  assert.deepEqual([code, told], [0, ""]);
+  const full = await runProgram("/bin/sh", ["-c", '"$0" --help > /dev/full', FREEHOLD]);
+  assert.equal(full.code, 1);
+  assert.match(full.stderr, /^Error: the output cannot be written: ENOSPC.*\n$/);
 });
 
 test("a start that fails says why", async () => {
@@ -128,6 +179,8 @@ test("a command line that makes no sense ends with 2", async () => {
     outcomes.map(({ code }) => code),
     [2, 2, 2],
   );
+  const json = await runProgram(FREEHOLD, ["files", "put", "--json"]);
+  assert.deepEqual([json.code, JSON.parse(json.stdout)], [2, { error: "missing required argument 'path'" }]);
   const [help, version] = await Promise.all([
     runProgram(FREEHOLD, ["--help"]),
     runProgram(FREEHOLD, ["--version"]),

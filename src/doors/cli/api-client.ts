@@ -1,7 +1,7 @@
 /** The API of the node that runs on a data directory, as the commands of `freehold` use it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { NotRunning } from "./not-running.ts";
+import { NotRunning, noNodeIn } from "./not-running.ts";
 
 /** File in the network's folder: the API's address, and below it the bearer token. */
 export const API_COOKIE = ".api-cookie";
@@ -23,10 +23,13 @@ export class ApiClient {
   /** `http://127.0.0.1:8420`. */
   readonly address: string;
   readonly #token: string;
+  readonly #folder: string | undefined;
 
-  constructor(address: string, token: string) {
+  /** @param folder of the node's network, for texts */
+  constructor(address: string, token: string, folder?: string) {
     this.address = address;
     this.#token = token;
+    this.#folder = folder;
   }
 
   /** The client for the node of a network's folder. @throws NotRunning when none wrote its cookie there */
@@ -35,10 +38,10 @@ export class ApiClient {
     try {
       text = readFileSync(join(folder, API_COOKIE), "utf8");
     } catch {
-      throw new NotRunning("No node is running here: `freehold start` starts one.");
+      throw noNodeIn(folder);
     }
     const [address = "", token = ""] = text.split("\n");
-    return new ApiClient(address, token);
+    return new ApiClient(address, token, folder);
   }
 
   /**
@@ -113,6 +116,8 @@ export class ApiClient {
       });
     } catch (error) {
       if (signal?.aborted === true) throw error;
+      // A node that was killed leaves its cookie behind.
+      if (this.#folder !== undefined && isRefused(error)) throw noNodeIn(this.#folder);
       throw new NotRunning("The node does not answer: `freehold status` tells more.");
     }
     if (response.ok) return response;
@@ -122,6 +127,10 @@ export class ApiClient {
       errorIn(text) ?? `the node answered with HTTP status ${response.status}`,
     );
   }
+}
+
+function isRefused(error: unknown): boolean {
+  return ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "ECONNREFUSED";
 }
 
 function errorIn(text: string): string | undefined {

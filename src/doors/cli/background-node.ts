@@ -1,11 +1,11 @@
 /** A node in the background, as `freehold` starts it, asks it and stops it. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Json, JsonNumber, type JsonObject } from "#base/lib/json.ts";
 import { chooseNetwork } from "#node/config/choose-network.ts";
-import { defaultDataDirectory } from "#node/config/data-directory.ts";
+import { defaultDataDirectory, RPC_ADDRESS } from "#node/config/data-directory.ts";
 import { OPTIONS } from "#node/config/options.ts";
 import { readArguments, readConfiguration } from "#node/config/read-settings.ts";
 import { Settings } from "#node/config/settings.ts";
@@ -13,10 +13,10 @@ import { VERSION } from "#node/config/version.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { ApiClient, ApiRefusal } from "./api-client.ts";
 import { CLIENT_OPTIONS } from "./client-options.ts";
-import { type CallSettings, findEndpoint } from "./endpoint.ts";
+import { type CallSettings, findEndpoint, splitHostPort } from "./endpoint.ts";
 import { type NodeStatus, type ServicesStatus, statusOf } from "./format-status.ts";
-import { NotRunning } from "./not-running.ts";
-import { ConnectionFailed, callRpc, rpcRequest } from "./rpc-client.ts";
+import { NotRunning, noNodeIn } from "./not-running.ts";
+import { ConnectionFailed, callRpc, type RpcEndpoint, rpcRequest, ServerRefused } from "./rpc-client.ts";
 
 /** The daemon's program. */
 const DAEMON = resolve(import.meta.dirname, "../../node/freehold-node.ts");
@@ -38,6 +38,8 @@ export interface NodePlace {
   readonly network: string | undefined;
   /** Further options of the daemon, as `-dbcache=1000`. */
   readonly options: readonly string[];
+  /** True when a node is to be started there: a folder that is missing is made. */
+  readonly isNew: boolean;
 }
 
 export class BackgroundNode {
@@ -48,10 +50,14 @@ export class BackgroundNode {
   readonly #call: CallSettings;
   readonly #args: readonly string[];
 
-  /** @throws ConfigError when options or configuration make no sense */
+  /**
+   * @throws ConfigError when options or configuration make no sense
+   * @throws NotRunning where there is no folder, and none is to be made
+   */
   constructor(place: NodePlace) {
     const datadir = resolve(place.datadir ?? defaultDataDirectory());
-    mkdirSync(datadir, { recursive: true, mode: 0o700 });
+    if (place.isNew) makeFolder(datadir);
+    else if (!existsSync(datadir)) throw noNodeIn(datadir);
     this.#args = [
       `-datadir=${datadir}`,
       ...(place.network === undefined ? [] : [`-chain=${place.network}`]),
@@ -74,9 +80,11 @@ export class BackgroundNode {
     const batch = methods.map((method, id) => rpcRequest(method, [], id));
     let replies: Json;
     try {
-      replies = await callRpc(findEndpoint(this.#call, undefined), batch);
+      replies = await callRpc(this.#endpoint(), batch);
     } catch (error) {
-      if (error instanceof ConnectionFailed) throw new NotRunning("No node is running.");
+      // Whoever refuses us at the port of a node that was killed is another's node.
+      const isGone = error instanceof ServerRefused && this.#pid() !== undefined && !isAlive(this.#pid()!);
+      if (isGone || error instanceof ConnectionFailed) throw noNodeIn(this.folder);
       throw error;
     }
     return (replies as JsonObject[]).map(({ result = null, error = null }) => {
@@ -84,6 +92,20 @@ export class BackgroundNode {
       const { code, message } = plain(error) as { code: number; message: string };
       throw code === IN_WARMUP ? new Starting(message) : new Error(message);
     });
+  }
+
+  /** Where the node of this folder says that it answers; its options may have been given when it was started. */
+  #endpoint(): RpcEndpoint {
+    const found = findEndpoint(this.#call, undefined);
+    if (this.#call.settings.isSet("rpcconnect")) return found;
+    let text: string;
+    try {
+      text = readFileSync(join(this.folder, RPC_ADDRESS), "utf8").trim();
+    } catch {
+      throw noNodeIn(this.folder);
+    }
+    const { host, port } = splitHostPort(text) ?? {};
+    return host === undefined || port === undefined ? found : { ...found, host, port };
   }
 
   /** @throws as {@link ask} */
@@ -125,8 +147,8 @@ export class BackgroundNode {
 
   /** Where RPC is answered, `127.0.0.1:8332`. */
   get rpcAddress(): string {
-    const { host, port } = findEndpoint(this.#call, undefined);
-    return `${host}:${port}`;
+    const { host, port } = this.#endpoint();
+    return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   }
 
   /**
@@ -189,6 +211,24 @@ export class BackgroundNode {
     } catch {
       return undefined;
     }
+  }
+}
+
+/**
+ * One folder after the other, each for its owner alone. Not with `recursive`,
+ * which never ends below /proc.
+ */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeFolder(parent);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
+    throw new Error(`the data directory ${path} cannot be made: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -55,7 +55,7 @@ function parsePort(text: string): number | undefined {
 }
 
 /** Host and port of `host`, `host:port`, `[host]:port`; undefined when the port is none. */
-function splitHostPort(text: string): { host: string; port: number | undefined } | undefined {
+export function splitHostPort(text: string): { host: string; port: number | undefined } | undefined {
   const colon = text.lastIndexOf(":");
   const isBracketed = text.startsWith("[") && text[colon - 1] === "]";
   const hasPort = colon >= 0 && (isBracketed || text.indexOf(":") === colon);

@@ -39,14 +39,14 @@ type Options = CommonOptions;
 
 const { own, daemon } = splitArguments(process.argv.slice(2));
 const program = new Command("freehold");
-const context = new CliContext(open);
+const context = new CliContext((options) => open(options));
 
-function open({ network, datadir }: Options): BackgroundNode {
-  return new BackgroundNode({ network, datadir, options: daemon });
+function open({ network, datadir }: Options, isNew = false): BackgroundNode {
+  return new BackgroundNode({ network, datadir, options: daemon, isNew });
 }
 
 async function start(options: Options): Promise<void> {
-  const node = open(options);
+  const node = open(options, true);
   const line = new ProgressLine();
   let isNew = false;
   try {
@@ -141,12 +141,20 @@ function paint(): Paint {
 
 /** Tells of an error. @returns the exit code */
 function fail(error: Error): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
-  if (error instanceof UsageError) {
-    process.stderr.write(`Error: ${error.message}\n`);
+  const isJson = own.includes("--json");
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    // People were told already.
+    const isHelp = error.code === "commander.help";
+    const text = isHelp ? "a command is missing" : error.message.replace(/^error: /, "");
+    if (isJson) process.stdout.write(`${JSON.stringify({ error: text })}\n`);
     return EXIT.usage;
   }
-  const isJson = own.includes("--json");
+  if (error instanceof UsageError) {
+    if (isJson) process.stdout.write(`${JSON.stringify({ error: error.message })}\n`);
+    else process.stderr.write(`Error: ${error.message}\n`);
+    return EXIT.usage;
+  }
   if (error instanceof NotRunning || error instanceof Starting) {
     const state = { running: false, starting: error instanceof Starting, message: error.message };
     if (isJson) process.stdout.write(`${JSON.stringify(state)}\n`);
@@ -158,6 +166,15 @@ function fail(error: Error): number {
   return EXIT.error;
 }
 
+/** Whoever reads our output may have had enough (`| head`), or its disk may be full. */
+function outputEnds(error: NodeJS.ErrnoException): never {
+  if (error.code === "EPIPE") process.exit(0);
+  process.stderr.write(`Error: the output cannot be written: ${error.message}\n`);
+  process.exit(EXIT.error);
+}
+
+process.stdout.on("error", outputEnds);
+process.stderr.on("error", () => undefined);
 program
   .description("Owned, not rented: a bitcoin node and wallet, a cloud disk and a render farm.")
   .version(VERSION)

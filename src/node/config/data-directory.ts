@@ -15,6 +15,9 @@ export function defaultDataDirectory(): string {
   return join(homedir(), ".freehold");
 }
 
+/** File in the network's folder that tells where RPC is answered. */
+export const RPC_ADDRESS = ".rpc-address";
+
 /** Files of one network, as Core names them. */
 export interface DataPaths {
   readonly base: string;
@@ -29,6 +32,8 @@ export interface DataPaths {
   /** Undefined with -nopid. */
   readonly pid: string | undefined;
   readonly cookie: string | undefined;
+  /** Where RPC is answered while the node runs, `127.0.0.1:8332`: `freehold` finds it there, whatever port was chosen. */
+  readonly rpcAddress: string;
   readonly peers: string;
   readonly mempool: string;
   readonly feeEstimates: string;
@@ -66,6 +71,7 @@ export function dataPaths(settings: Settings, base: string, network: Network): D
     debugLog: fileOf("debuglogfile", "debug.log"),
     pid: fileOf("pid", "bitcoind.pid"),
     cookie: fileOf("rpccookiefile", ".cookie"),
+    rpcAddress: join(folder, RPC_ADDRESS),
     peers: join(folder, "peers.dat"),
     mempool: join(folder, "mempool.dat"),
     feeEstimates: join(folder, "fee-estimates.dat"),
