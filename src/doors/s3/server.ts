@@ -4,7 +4,7 @@
  * alone.
  */
 import { createHash } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { BlockList, isIP } from "node:net";
 import { Readable } from "node:stream";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -25,8 +25,10 @@ import { type CanonicalHeaders, canonicalHeaders } from "./sigv4/signing.ts";
 import { verifyRequest } from "./sigv4/verify.ts";
 import { parseQuery, type Query } from "./uri.ts";
 
-/** Connections at once; more wait in the kernel's queue. */
+/** Connections at once; more are reset. */
 const MAX_CONNECTIONS = 512;
+/** With so few left, those on which nothing is asked are closed. */
+const SPARE_CONNECTIONS = 32;
 /** A connection on which nothing moves either way for so long is cut, in ms; a store may take its time. */
 const IDLE_LIMIT = 3_600_000;
 /** What a refused client may still send before its connection is cut, in ms. */
@@ -79,6 +81,7 @@ export function createS3Server(options: S3ServerOptions): S3Server {
     },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
+  keepRoom(app.server);
   app.server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
     door.expectContinue(request);
     app.routing(request, response);
@@ -95,6 +98,18 @@ export function createS3Server(options: S3ServerOptions): S3Server {
       cancel();
     },
   };
+}
+
+/** Clients keep connections for later by the hundred; those must not keep out one who has something to ask. */
+function keepRoom(server: Server): void {
+  let open = 0;
+  server.on("connection", (socket) => {
+    open++;
+    socket.once("close", () => {
+      open--;
+    });
+    if (open > MAX_CONNECTIONS - SPARE_CONNECTIONS) server.closeIdleConnections();
+  });
 }
 
 async function listen(
