@@ -1,6 +1,6 @@
 /** Conditional requests (RFC 9110 section 13), as S3 applies them. */
 import type { ObjectInfo, WriteCondition } from "#sharing/storage/file-store.ts";
-import { S3Error } from "./s3-error.ts";
+import { S3Error, unknownWish } from "./s3-error.ts";
 import type { CanonicalHeaders } from "./sigv4/signing.ts";
 
 /** @throws S3Error PreconditionFailed. @returns whether the client's copy is still good: answer 304. */
@@ -31,13 +31,7 @@ export function readWriteCondition(headers: CanonicalHeaders): WriteCondition {
   const ifMatch = headers.get("if-match");
   const ifNoneMatch = headers.get("if-none-match");
   if (ifNoneMatch !== undefined && ifNoneMatch !== "*") {
-    throw new S3Error(
-      "NotImplemented",
-      "A header you provided implies functionality that is not implemented",
-      {
-        Header: "If-None-Match",
-      },
-    );
+    throw unknownWish("If-None-Match");
   }
   return {
     ...(ifMatch !== undefined && { ifMatch: unquote(ifMatch) }),

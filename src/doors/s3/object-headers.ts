@@ -1,7 +1,7 @@
 /** An object's attributes, from the headers of a request and into those of a response. */
 import type { ObjectAttributes, ObjectInfo } from "#sharing/storage/file-store.ts";
 import { headerBytes, headerText, type S3Request } from "./operation.ts";
-import { S3Error } from "./s3-error.ts";
+import { S3Error, unknownWish } from "./s3-error.ts";
 import type { CanonicalHeaders } from "./sigv4/signing.ts";
 
 const METADATA_PREFIX = "x-amz-meta-";
@@ -84,13 +84,7 @@ export function refuseUnknownWishes(headers: CanonicalHeaders): void {
     if (header === "x-amz-storage-class") {
       throw new S3Error("InvalidStorageClass", "The storage class you specified is not valid");
     }
-    throw new S3Error(
-      "NotImplemented",
-      "A header you provided implies functionality that is not implemented",
-      {
-        Header: header,
-      },
-    );
+    throw unknownWish(header);
   }
 }
 

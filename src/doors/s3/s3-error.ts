@@ -74,6 +74,12 @@ export class S3Error extends Error {
   }
 }
 
+/** A header asks for what is not done here. Tools show the message alone, so it names the header. */
+export function unknownWish(header: string): S3Error {
+  const message = `A header you provided implies functionality that is not implemented: ${header}`;
+  return new S3Error("NotImplemented", message, { Header: header });
+}
+
 /** The refusal behind any exception; `undefined` where it is a bug or a failed disk. */
 export function asS3Error(error: unknown): S3Error | undefined {
   if (error instanceof S3Error) return error;

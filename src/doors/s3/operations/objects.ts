@@ -12,7 +12,7 @@ import { readCopySource } from "../copy-source.ts";
 import { objectHeaders, readAttributes, versionHeader } from "../object-headers.ts";
 import { type Operation, type S3Request, type S3Response, wantedVersion, xmlResponse } from "../operation.ts";
 import type { RequestBody } from "../request-body.ts";
-import { S3Error } from "../s3-error.ts";
+import { S3Error, unknownWish } from "../s3-error.ts";
 import { element, s3Document } from "../xml.ts";
 
 /** Largest object or part that one request may bring or copy: 5 GiB. */
@@ -141,13 +141,7 @@ export const deleteObject: Operation = async (request, { files }) => {
     "x-amz-mfa",
   ]) {
     if (request.headers.has(header)) {
-      throw new S3Error(
-        "NotImplemented",
-        "A header you provided implies functionality that is not implemented",
-        {
-          Header: header,
-        },
-      );
+      throw unknownWish(header);
     }
   }
   const versionId = wantedVersion(request);

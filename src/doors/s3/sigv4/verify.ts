@@ -61,6 +61,7 @@ export function verifyRequest(request: RequestToVerify, options: VerifyOptions):
   }
   if (authorization !== undefined) return verifyHeader(request, authorization, options);
   if (inQuery) return verifyQuery(request, options);
+  if (findQuery(request.query, "Signature") !== undefined) throw unsupportedMechanism();
   throw new S3Error("AccessDenied", "Access Denied");
 }
 
@@ -142,10 +143,7 @@ function parseAuthorization(text: string): Claim {
   const [algorithm = "", rest = ""] = splitOnce(text, " ");
   if (algorithm.startsWith("AWS4-ECDSA")) throw unsupportedAlgorithm();
   if (algorithm !== ALGORITHM) {
-    throw new S3Error(
-      "InvalidRequest",
-      "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
-    );
+    throw unsupportedMechanism();
   }
   const fields = new Map<string, string>();
   for (const part of rest.split(",")) {
@@ -284,6 +282,14 @@ function malformedHeader(): S3Error {
   return new S3Error(
     "AuthorizationHeaderMalformed",
     "The authorization header that you provided is not valid.",
+  );
+}
+
+/** Version 2, mostly. */
+function unsupportedMechanism(): S3Error {
+  return new S3Error(
+    "InvalidRequest",
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
   );
 }
 

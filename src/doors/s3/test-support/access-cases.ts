@@ -27,6 +27,11 @@ export function accessCases(under: DoorUnderTest): void {
     await makeBucket("doors");
     await send("PUT", "/doors/x", { body: "x" });
     expectError(await under.door.client.raw("GET", "/doors/x", {}), 403, "AccessDenied");
+    for (const signed of ["AWSAccessKeyId=a&Expires=9999999999&Signature=b", "Signature=b"]) {
+      const old = await under.door.client.raw("GET", `/doors/x?${signed}`, {});
+      expectError(old, 400, "InvalidRequest");
+      assert.match(old.text, /Please use AWS4-HMAC-SHA256/);
+    }
     const with_ = (
       credentials: typeof CREDENTIALS,
       now: () => number = () => under.door.clock.now(),
