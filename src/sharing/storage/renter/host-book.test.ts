@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ManualClock } from "#base/lib/clock.ts";
 import { encodeCbor } from "#sharing/mesh/cbor.ts";
-import type { Mesh } from "#sharing/mesh/mesh.ts";
+import type { Mesh, PeerView } from "#sharing/mesh/mesh.ts";
 import { HostBook } from "./host-book.ts";
 import { DEFAULT_POLICY } from "./policy.ts";
 
@@ -68,4 +68,16 @@ test("a clock that is set back keeps nobody from being missed", () => {
   assert.equal(book.isResting(HOST), false);
   clock.advance(DAY);
   assert.equal(book.state(HOST), "dead");
+});
+
+test("those who only come and go are remembered up to a bound, and who takes something always", () => {
+  const { book } = bookOf(0);
+  const viewOf = (peer: string): PeerView =>
+    ({ peer, connected: true, offers: { storage: new Uint8Array(0) } }) as unknown as PeerView;
+  for (let i = 0; i < 10_000; i++) book.observeOne(viewOf(`12D3KooW${i}`));
+  assert.ok(book.known().length <= 2_000, `${book.known().length} records`);
+  assert.ok(book.takeChanges().length <= 2_000);
+  book.noteProof("12D3KooWlate", "stored");
+  assert.equal(book.isProven("12D3KooWlate"), true);
+  assert.equal(book.takeChanges().length, 1);
 });

@@ -55,6 +55,11 @@ interface HostMoment {
 export type HostState = "ready" | "away" | "missing" | "dead" | "cheat";
 
 const REST_MS = 30_000;
+/**
+ * Whoever offers storage is recorded while there are fewer records; beyond, only who takes or holds something of ours:
+ * identities cost nothing, and records are kept on disk.
+ */
+const MOST_MET = 2_000;
 /** Nobody counts as missing or dead until this machine has been awake for so long that whoever is there was met. */
 const MEET_MS = 15 * 60_000;
 /** A clock that moved so much more, or less, than time passed: this machine slept, or its clock was set. */
@@ -104,7 +109,10 @@ export class HostBook {
 
   /** Notes that a host is connected. Call it at every change of the mesh. */
   observeOne({ peer, connected, offers }: PeerView): void {
-    if (connected && offers[STORAGE_OFFER] !== undefined) this.#record(peer).lastSeen = this.#clock.now();
+    if (!connected || offers[STORAGE_OFFER] === undefined) return;
+    if (this.#records.has(peer) || this.#records.size < MOST_MET) {
+      this.#record(peer).lastSeen = this.#clock.now();
+    }
   }
 
   /** It was here until now. */
