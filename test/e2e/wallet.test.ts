@@ -55,7 +55,9 @@ test("without a wallet, with an unknown one and with several: Core's codes", asy
   assert.equal((await failure(alice, "loadwallet", ["nobody"])).code, -18);
   assert.equal((await failure(alice, "unloadwallet", ["nobody"])).code, -18);
   assert.deepEqual(await alice.rpc("createwallet", ["one"]), { name: "one" });
-  assert.equal((await failure(alice, "createwallet", ["one"])).code, -4);
+  const again = await failure(alice, "createwallet", ["one"]);
+  assert.equal(again.code, -4);
+  assert.match(again.message, /Database already exists\./);
   assert.equal((await failure(alice, "createwallet", [""])).code, -8);
   assert.equal((await failure(alice, "loadwallet", ["one"])).code, -35);
   await alice.rpc("createwallet", ["two words"]);
@@ -98,7 +100,6 @@ test("alice pays bob; he sees it at once, then in a block; both remember it afte
   assert.equal(sent.comment, "May");
   assert.equal(sent.details[0].category, "send");
   const { vsize, locktime, vin } = await alice.rpc("decoderawtransaction", [sent.hex]);
-  assert.equal(Math.round(-sent.fee * 1e8), vsize * 7 + (Math.round(-sent.fee * 1e8) - vsize * 7));
   assert.ok(
     -sent.fee * 1e8 >= vsize * 7 && -sent.fee * 1e8 < (vsize + 2) * 7 + 1,
     `${sent.fee} for ${vsize}`,

@@ -128,13 +128,15 @@ async function chooseFeeRate(
   const minimum = await chain.minimumFeeRate();
   if (feeRate !== undefined) {
     const perKvb = Math.round(feeRate * 1000);
-    if (!(perKvb > 0 && perKvb <= MAX_FEE_RATE)) {
+    if (!(perKvb >= 0 && perKvb <= MAX_FEE_RATE)) {
       return refuse("fee-too-high", `a fee rate of ${feeRate} sat/vB is no sensible rate`);
     }
-    if (perKvb < minimum) {
+    // A rate of nothing is too low where the node itself would take it.
+    if (perKvb < Math.max(minimum, 1)) {
+      const [given, least] = [perKvb, minimum].map((rate) => `${(rate / 1000).toFixed(3)} sat/vB`);
       return refuse(
         "fee-too-low",
-        `Fee rate (${perKvb / 1000} sat/vB) is lower than the minimum fee rate setting (${minimum / 1000} sat/vB)`,
+        `Fee rate (${given}) is lower than the minimum fee rate setting (${least})`,
       );
     }
     return { perKvb, source: "given" };

@@ -113,6 +113,15 @@ test("rate: the chain's estimate, else a fallback, never below the mempool's min
   );
   const low = await wallet.propose({ ...request, feeRate: 6 });
   assert.ok(!low.ok && low.refusal === "fee-too-low");
+  assert.equal(
+    low.reason,
+    "Fee rate (6.000 sat/vB) is lower than the minimum fee rate setting (7.000 sat/vB)",
+  );
+  for (const minimum of [7000, 0]) {
+    world.chain.minimum = minimum;
+    const none = await wallet.propose({ ...request, feeRate: 0 });
+    assert.ok(!none.ok && none.refusal === "fee-too-low");
+  }
 });
 
 test("the fallback is what the node was told, and without one nothing is paid unless a rate is given", async () => {

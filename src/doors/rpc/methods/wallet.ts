@@ -79,12 +79,13 @@ const createwallet: Method = {
     if (args.boolean("external_signer", false)) throw unsupported("External signers are not supported");
     const passphrase = args.string("passphrase", "");
     const isEmpty = args.has("passphrase") && passphrase === "";
-    const { wallet } = unwrap(
-      await walletsOf(context).create(name, {
-        passphrase: passphrase === "" ? undefined : passphrase,
-        ...loadOnStartup(args),
-      }),
-    );
+    const made = await walletsOf(context).create(name, {
+      passphrase: passphrase === "" ? undefined : passphrase,
+      ...loadOnStartup(args),
+    });
+    // Scripts look for this text, to load the wallet instead.
+    const exists = `Wallet file verification failed. Failed to create database path '${name}'. Database already exists.`;
+    const { wallet } = unwrap(made, !made.ok && made.refusal === "exists" ? exists : undefined);
     await untilSynced(wallet, call.signal);
     return {
       name,
