@@ -1,6 +1,6 @@
 /** `freehold files` and `freehold host` through the API's routes and the S3 door, over a store in memory. */
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +20,7 @@ import { CliContext, type CommonOptions } from "#doors/cli/cli-context.ts";
 import { localPath, parseDuration } from "#doors/cli/commands/file-address.ts";
 import { filesCommands } from "#doors/cli/commands/files-commands.ts";
 import { hostCommands, parseSize } from "#doors/cli/commands/host-commands.ts";
+import { errorText } from "#doors/cli/error-text.ts";
 import { createS3Server } from "#doors/s3/server.ts";
 import { presign } from "#doors/s3/sigv4/presign.ts";
 import { MemoryFileStore } from "#doors/s3/test-support/memory-file-store.ts";
@@ -267,6 +268,52 @@ test("a key that would leave the folder is not written", async (t) => {
   for (const key of ["..", "a/../b", "/a", "a//b", "a\\b", "C:x", ""])
     assert.equal(localPath(key), undefined, key);
   assert.equal(localPath("a/b.c/...d"), "a/b.c/...d");
+});
+
+test("what cannot be read, named or written is told of, and leaves nothing behind", async (t) => {
+  const { folder, files, run } = await openWorld(t);
+  const path = join(folder, "a");
+  await writeFile(path, "a");
+  await mkdir(join(folder, "empty"));
+  const long = "x".repeat(1025);
+  await assert.rejects(run("files", "put", path, `docs/${long}`), /at most 1024 bytes, not 1025/);
+  await assert.rejects(run("files", "put", path, `docs/${"ü".repeat(600)}`), /at most 1024 bytes, not 1200/);
+  assert.equal((await files.buckets()).length, 0);
+  assert.match(
+    (await run("files", "put", join(folder, "empty"), "docs/e")).text,
+    /^Nothing was stored: no file/,
+  );
+
+  await run("files", "put", path, "docs/a");
+  await assert.rejects(
+    run("files", "get", "docs/a", "/proc/a"),
+    /^Error: \/proc\/a: no such file or folder$/,
+  );
+  await assert.rejects(run("files", "get", "docs/a", join(path, "b")), /a folder is needed|in the way/);
+  await assert.rejects(run("files", "put", join(folder, "none"), "docs/b"), (error: Error) => {
+    assert.equal(errorText(error), `${join(folder, "none")}: no such file or folder`);
+    return true;
+  });
+  const before = await readdir(folder);
+  files.head = async () => {
+    throw new FileError("NoSuchKey", "there is no such file");
+  };
+  await assert.rejects(run("files", "get", "docs/a", join(folder, "back")), /back: there is no such file/);
+  assert.deepEqual(await readdir(folder), before);
+});
+
+test("dots in a key are a part of it", async (t) => {
+  const { folder, run } = await openWorld(t);
+  const path = join(folder, "a");
+  await writeFile(path, "dots");
+  await run("files", "put", path, "docs/../../x");
+  const { json } = await run("files", "ls", "docs");
+  assert.deepEqual(
+    (json["files"] as { key: string }[]).map(({ key }) => key),
+    ["../../x"],
+  );
+  await run("files", "get", "docs/../../x", join(folder, "back"));
+  assert.equal(await readFile(join(folder, "back"), "utf8"), "dots");
 });
 
 test("the host is started with a size, and stopped", async (t) => {

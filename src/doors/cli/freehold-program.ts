@@ -16,6 +16,7 @@ import { provideCommands } from "./commands/provide-commands.ts";
 import { renderCommands } from "./commands/render-commands.ts";
 import { runCommands } from "./commands/run-commands.ts";
 import { walletCommands } from "./commands/wallet-commands.ts";
+import { errorText } from "./error-text.ts";
 import {
   formatStart,
   formatStatus,
@@ -161,8 +162,9 @@ function fail(error: Error): number {
     else process.stderr.write(`${error.message}\n`);
     return EXIT.notRunning;
   }
-  if (isJson) process.stdout.write(`${JSON.stringify({ error: error.message })}\n`);
-  else process.stderr.write(`Error: ${error.message}\n`);
+  const text = errorText(error);
+  if (isJson) process.stdout.write(`${JSON.stringify({ error: text })}\n`);
+  else process.stderr.write(`Error: ${text}\n`);
   return EXIT.error;
 }
 

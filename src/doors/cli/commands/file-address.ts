@@ -7,13 +7,26 @@ export interface FileAddress {
   readonly key: string;
 }
 
+/** Longest key, in bytes, as S3 has it. */
+const MAX_KEY = 1024;
+
 /** @throws UsageError */
 export function parseFileAddress(text: string): FileAddress {
   const path = text.replace(/^s3:\/\//, "");
+  checkKeyLength(path.slice(path.indexOf("/") + 1));
   const slash = path.indexOf("/");
   const bucket = slash < 0 ? path : path.slice(0, slash);
   if (bucket === "") throw new UsageError(`${text || "''"} names no bucket; files are written bucket/name`);
   return { bucket, key: slash < 0 ? "" : path.slice(slash + 1) };
+}
+
+/** @throws UsageError where a file's name within its bucket is too long */
+export function checkKeyLength(key: string): void {
+  const bytes = Buffer.byteLength(key);
+  if (bytes <= MAX_KEY) return;
+  throw new UsageError(
+    `${key.slice(0, 40)}… is too long: a name in a bucket has at most ${MAX_KEY} bytes, not ${bytes}`,
+  );
 }
 
 /** @throws UsageError where no file is named */

@@ -1,8 +1,8 @@
 /** Bytes of files between the disk and the S3 door, by presigned URLs. */
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
-import { type IncomingMessage, request } from "node:http";
+import { createReadStream, rmSync } from "node:fs";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
 import { dirname } from "node:path";
 import { Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -47,7 +47,7 @@ export async function sendRange(
   onBytes: OnBytes,
 ): Promise<string> {
   const hash = createHash("md5");
-  const call = request(url, { method: "PUT", headers: { ...headers, "content-length": length } });
+  const call = ask(url, { method: "PUT", headers: { ...headers, "content-length": length } });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     call.once("response", resolve).once("error", reject);
   });
@@ -67,6 +67,12 @@ export async function sendRange(
   return read;
 }
 
+/** A request for just this URL: one made of a `URL` would lose the `..` that may stand in a key, and its signature. */
+function ask(url: string, options: RequestOptions): ClientRequest {
+  const { hostname, port, origin } = new URL(url);
+  return request({ ...options, hostname, port, path: url.slice(origin.length) });
+}
+
 /** A short question to the door. @returns the document that it answers with. @throws Error with the door's reason */
 export async function askDoor(
   url: string,
@@ -76,7 +82,7 @@ export async function askDoor(
 ): Promise<string> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const length = Buffer.byteLength(body);
-    const call = request(url, { method, headers: { ...headers, "content-length": length } });
+    const call = ask(url, { method, headers: { ...headers, "content-length": length } });
     call.once("response", resolve).once("error", reject).end(body);
   });
   await refuseErrors(response);
@@ -97,19 +103,35 @@ export async function askDoor(
 export async function downloadFile(url: string, path: string, onBytes: OnBytes): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const part = `${path}.freehold-part`;
+  const file = (await open(part, "w")).createWriteStream();
+  if (unfinished.size === 0) process.on("SIGINT", endEarly).on("SIGTERM", endEarly);
+  unfinished.add(part);
   try {
-    await download(url, createWriteStream(part), onBytes);
+    await download(url, file, onBytes);
     await rename(part, path);
   } catch (error) {
+    file.destroy();
     await rm(part, { force: true });
     throw error;
+  } finally {
+    unfinished.delete(part);
+    if (unfinished.size === 0) process.off("SIGINT", endEarly).off("SIGTERM", endEarly);
   }
+}
+
+/** What is being fetched, under its passing names. */
+const unfinished = new Set<string>();
+
+/** Leaves no half of a file behind. */
+function endEarly(signal: NodeJS.Signals): void {
+  for (const part of unfinished) rmSync(part, { force: true });
+  process.exit(signal === "SIGINT" ? 130 : 143);
 }
 
 /** Fetches a file into a stream, which is ended with it. @throws Error with the door's reason */
 export async function download(url: string, into: Writable, onBytes: OnBytes): Promise<void> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    request(url).once("response", resolve).once("error", reject).end();
+    ask(url, {}).once("response", resolve).once("error", reject).end();
   });
   await refuseErrors(response);
   const hash = createHash("md5");

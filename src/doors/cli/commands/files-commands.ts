@@ -7,6 +7,7 @@ import type { ApiClient } from "../api-client.ts";
 import { type CliContext, type CommonOptions, UsageError } from "../cli-context.ts";
 import { byteText } from "../progress-line.ts";
 import {
+  checkKeyLength,
   type FileAddress,
   localPath,
   parseDuration,
@@ -44,8 +45,9 @@ function addPut(files: Command, context: CliContext): void {
       const base = key === "" || key.endsWith("/") ? key + basename(join(process.cwd(), path)) : key;
       const tooLarge = found.files.find(({ size }) => size > LONGEST_FILE);
       if (tooLarge !== undefined) throw new Error(`${tooLarge.path} is larger than 5 TiB`);
-      await makeBucket(api, bucket);
       const keyOf = (file: LocalFile) => (file.name === "" ? base : `${base}/${file.name}`);
+      for (const file of found.files) checkKeyLength(keyOf(file));
+      await makeBucket(api, bucket);
       let resumed = 0;
       await transferAll(found.files, async (file, onBytes) => {
         resumed += await putFile(api, { bucket, key: keyOf(file) }, file, onBytes);
@@ -58,7 +60,10 @@ function addPut(files: Command, context: CliContext): void {
       const skipped = found.skipped.map((name) => `Not stored, as it is neither file nor folder: ${name}`);
       const what = found.files.length === 1 ? "1 file" : `${found.files.length} files`;
       const there = resumed > 0 ? ` ${byteText(resumed)} of it were there from before.` : "";
-      const done = `Stored ${what}, ${byteText(bytes)}, as ${bucket}/${base}.${there}`;
+      const done =
+        found.files.length === 0
+          ? `Nothing was stored: no file is in ${path}.`
+          : `Stored ${what}, ${byteText(bytes)}, as ${bucket}/${base}.${there}`;
       context.print(options, stored, [...skipped, done].join("\n"));
     });
 }

@@ -1,5 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { reasonOf } from "../error-text.ts";
 import { bar, byteText, ProgressLine } from "../progress-line.ts";
 import type { OnBytes } from "./file-transfer.ts";
 
@@ -68,7 +69,7 @@ export async function transferAll<T extends { readonly path: string; readonly si
         });
       } catch (error) {
         failed = true;
-        throw new Error(`${file.path}: ${(error as Error).message}`, { cause: error });
+        throw new Error(`${file.path}: ${reasonOf(error as Error)}`, { cause: error });
       }
       done++;
       show();

@@ -24,7 +24,10 @@ const encoder = new TextEncoder();
 export function checkBucketName(name: string): void {
   const fits = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name);
   if (!fits || name.includes("..") || /^\d+\.\d+\.\d+\.\d+$/.test(name)) {
-    throw new FileError("InvalidBucketName", `${JSON.stringify(name.slice(0, 80))} is no name for a bucket`);
+    throw new FileError(
+      "InvalidBucketName",
+      `${JSON.stringify(name.slice(0, 80))} is no name for a bucket: it takes 3 to 63 of a-z, 0-9, - and ., the first and the last a letter or a digit`,
+    );
   }
 }
 
