@@ -14,7 +14,7 @@ import type { SlabId, SlabRecord } from "../renter/slab.ts";
 import type { PendingDrop, SlabBook } from "../renter/slab-book.ts";
 import { allRows, row, slabRow } from "./index-keys.ts";
 import type { DropEntry, LogEntry, SlabEntry, Stamp } from "./log-entry.ts";
-import type { LogBase } from "./log-segment.ts";
+import { type LogBase, packedLength } from "./log-segment.ts";
 import type { LogState, MetadataLog } from "./metadata-log.ts";
 import { decodeRow, encodeRow, Namespace } from "./namespace.ts";
 import { StagedStore } from "./staged-store.ts";
@@ -36,6 +36,8 @@ interface Waiting {
 
 /** Writes that share a segment, at most. */
 const MOST_TOGETHER = 512;
+/** Moved slabs that are told in one segment. */
+const MOVES_TOGETHER = 1000;
 /** Moves of shards are told to the log so much later, together, milliseconds. */
 const MOVES_DELAY_MS = 2000;
 
@@ -124,17 +126,30 @@ export class FileIndex implements SlabBook {
     this.#go();
   }
 
-  /** One group: decided, appended to the log, put into the index. Never throws: each write gets its own verdict. */
-  async #group(group: readonly Waiting[]): Promise<void> {
+  /**
+   * One group: decided, appended to the log, put into the index. Never throws: each write gets its own verdict. What
+   * one segment has no room for waits for the next.
+   */
+  async #group(all: readonly Waiting[]): Promise<void> {
     const decided: { waiting: Waiting; result: unknown }[] = [];
+    let group = all;
     try {
+      let room = this.#log!.room;
       const staged = new StagedStore(this.#store);
       const view = new Namespace(staged, this.#clock.now());
       const sequence = Math.max((await view.counter()) + 1, this.#clock.now());
       const entries: LogEntry[] = [];
-      for (const waiting of group) {
+      for (const [at, waiting] of all.entries()) {
         try {
           const { entries: own, result } = await waiting.decide(view);
+          const length = packedLength(own);
+          if (length > room && entries.length > 0) {
+            group = all.slice(0, at);
+            this.#putBack(all.slice(at));
+            break;
+          }
+          if (length > room) throw tooLarge(length, room);
+          room -= length;
           for (const entry of own) {
             if (entry.type === "drop") await this.#dropShards(staged, view, entry.slab);
             await view.apply(entry, this.#stamp(sequence + entries.length));
@@ -151,6 +166,12 @@ export class FileIndex implements SlabBook {
       return;
     }
     for (const { waiting, result } of decided) waiting.resolve(result);
+  }
+
+  /** They are the first of the next group. */
+  #putBack(waiting: readonly Waiting[]): void {
+    if (this.#closed) for (const one of waiting) one.reject(closedError());
+    else this.#waiting = [...waiting, ...this.#waiting];
   }
 
   /** A slab that goes leaves its shards to be dropped, in the same batch. */
@@ -288,11 +309,14 @@ export class FileIndex implements SlabBook {
 
   /** Writes the new places of shards into the log. */
   async tellMoves(): Promise<void> {
-    for await (const _ of this.#store.iterate({ ...allRows("moved"), limit: 1 })) {
+    const ids: SlabId[] = [];
+    for await (const [key] of this.#store.iterate(allRows("moved"))) ids.push(toHex(key.subarray(1)));
+    for (let at = 0; at < ids.length; at += MOVES_TOGETHER) {
+      const some = ids.slice(at, at + MOVES_TOGETHER);
       await this.commit(async (view) => {
         const entries: LogEntry[] = [];
-        for await (const [key] of this.#store.iterate(allRows("moved"))) {
-          const entry = await view.slab(toHex(key.subarray(1)));
+        for (const id of some) {
+          const entry = await view.slab(id);
           if (entry !== undefined) entries.push(entry);
         }
         return { entries, result: undefined };
@@ -337,6 +361,14 @@ export class FileIndex implements SlabBook {
     await this.#running;
     await this.#store.close();
   }
+}
+
+function tooLarge(length: number, room: number): FileError {
+  return new FileError(
+    "EntityTooLarge",
+    `the list of its pieces takes ${length} bytes, of ${room} that a slab of the log has with so few hosts: ` +
+      "store it as several objects, or over more hosts",
+  );
 }
 
 function closedError(): FileError {

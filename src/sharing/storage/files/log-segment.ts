@@ -86,6 +86,15 @@ export function unpackPiece(bytes: Uint8Array, hash: Uint8Array): SnapshotPiece 
   return unpack(bytes, hash, PIECE);
 }
 
+/** Entries up to this length are not compressed to know what they take. */
+const SURELY_SMALL = 64 << 10;
+
+/** At least what entries take in a packed segment, bytes. */
+export function packedLength(entries: readonly LogEntry[]): number {
+  const bytes = encodeCbor(entries);
+  return bytes.length <= SURELY_SMALL ? bytes.length : deflateRawSync(bytes).length;
+}
+
 function pack(value: LogSegment | SnapshotPiece): PackedSegment {
   const bytes = new Uint8Array(deflateRawSync(encodeCbor(value)));
   return { bytes, hash: sha256(bytes) };

@@ -9,7 +9,7 @@ import { DecodeError } from "#base/lib/decode-error.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import type { Random } from "#base/lib/random.ts";
 import type { Mesh, PeerId, PeerView } from "#sharing/mesh/mesh.ts";
-import type { Scheme } from "../codec/scheme.ts";
+import { type Scheme, slabCapacity } from "../codec/scheme.ts";
 import { FileError } from "../file-store.ts";
 import { writeQuorum } from "../renter/choose-scheme.ts";
 import { STORAGE_OFFER } from "../renter/host-book.ts";
@@ -63,6 +63,8 @@ const MOST_HEAD_HOSTS = 40;
 const MOST_ASKED = 100;
 /** Segments of a chain that are read at most; a snapshot comes long before. */
 const MOST_SEGMENTS = 100_000;
+/** What a segment takes beside its entries, at most. */
+const SEGMENT_FRAME = 64 << 10;
 
 /** A new chain: its id is this device's and never used before, so that a lost directory can not fork an old one. */
 export function newLogState(device: string, random: Random): LogState {
@@ -90,6 +92,12 @@ export class MetadataLog {
 
   get state(): LogState {
     return this.#state;
+  }
+
+  /** Packed bytes of entries that one segment takes, which is one slab; without any hosts that is not known. */
+  get room(): number {
+    const scheme = this.#d.renter.scheme(true);
+    return scheme === undefined ? Number.POSITIVE_INFINITY : slabCapacity(scheme) - SEGMENT_FRAME;
   }
 
   /** A chain that nobody has written to, for a directory that fell behind its own. */
