@@ -6,6 +6,9 @@ import { afterPrefix, afterRows, rowsFrom, rowsOf, versionRow } from "./index-ke
 import type { ObjectEntry, Stamp, UploadEntry } from "./log-entry.ts";
 import { decodeRow, type Row } from "./namespace.ts";
 
+/** Rows that are passed over one by one before the walk jumps: a new walk costs as much as some hundred rows. */
+const MOST_PASSED = 64;
+
 /** A version as a caller sees it. */
 export type ToInfo = (entry: ObjectEntry, latest: boolean) => ObjectInfo;
 
@@ -62,9 +65,21 @@ export async function listObjects(
   const objects: ObjectInfo[] = [];
   const commonPrefixes: string[] = [];
   let last = "";
+  let key: string | undefined;
+  let folder: string | undefined;
+  let passed = 0;
   for await (const { entry } of walk<ObjectEntry>(rows, startOf("version", bucket, query), end, jump)) {
-    // Older versions of the key are behind it: on to the next key.
-    jump.to = afterRows("version", bucket, entry.key);
+    // Older versions are behind their key's newest, and all below a common prefix is told by it.
+    const inFolder = folder !== undefined && entry.key.startsWith(folder);
+    if (inFolder || entry.key === key) {
+      if (++passed < MOST_PASSED) continue;
+      jump.to = inFolder
+        ? afterPrefix(rowsFrom("version", [bucket], folder!))
+        : afterRows("version", bucket, entry.key);
+      continue;
+    }
+    key = entry.key;
+    passed = 0;
     if (entry.marker === true) continue;
     const common = commonPrefix(entry.key, prefix, query.delimiter);
     if (objects.length + commonPrefixes.length >= query.limit) {
@@ -75,8 +90,8 @@ export async function listObjects(
       last = entry.key;
     } else {
       commonPrefixes.push(common);
+      folder = common;
       last = common;
-      jump.to = afterPrefix(rowsFrom("version", [bucket], common));
     }
   }
   return { objects, commonPrefixes };
@@ -107,7 +122,13 @@ export async function listVersions(
   }
   let last: ObjectInfo | undefined;
   let lastPrefix: string | undefined;
+  let passed = 0;
   for await (const { entry } of walk<ObjectEntry>(rows, start, end, jump)) {
+    if (lastPrefix !== undefined && entry.key.startsWith(lastPrefix)) {
+      if (++passed >= MOST_PASSED) jump.to = afterPrefix(rowsFrom("version", [bucket], lastPrefix));
+      continue;
+    }
+    passed = 0;
     const common = commonPrefix(entry.key, prefix, query.delimiter);
     if (objects.length + commonPrefixes.length >= query.limit) {
       if (lastPrefix !== undefined) return { objects, commonPrefixes, next: lastPrefix };
@@ -117,7 +138,6 @@ export async function listVersions(
     if (common !== undefined) {
       commonPrefixes.push(common);
       lastPrefix = common;
-      jump.to = afterPrefix(rowsFrom("version", [bucket], common));
       continue;
     }
     lastPrefix = undefined;
