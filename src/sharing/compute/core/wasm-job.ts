@@ -135,7 +135,10 @@ function safeName(name: string): string {
 }
 
 function uniqueName(name: string, task: FinishedTask, taken: Set<string>): string {
-  const unique = taken.has(name) ? `${task.index}-${name}` : name;
+  let unique = name;
+  for (let again = 0; taken.has(unique); again++) {
+    unique = again === 0 ? `${task.index}-${name}` : `${task.index}-${again}-${name}`;
+  }
   taken.add(unique);
   return unique;
 }
