@@ -118,3 +118,11 @@ test("peer remove says why it may not, and peers why one is no friend any more",
   await shell.type("peers");
   assert.match(shell.printed.at(-1)!.text, /stranger .* the founder removed it/);
 });
+
+test("a service that there is not is told of before anybody is asked", async (context) => {
+  const shell = await terminal(context, { receipts: () => assert.fail("receipts were asked for") });
+  await assert.rejects(
+    shell.type("receipts", "--service", "laundry"),
+    /^UsageError: --service laundry: storage, compute or relay is needed$/,
+  );
+});

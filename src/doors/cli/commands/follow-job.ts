@@ -84,8 +84,8 @@ class JobScreen {
     this.#depth = colourDepth(process.stderr, process.env);
     const size = pictureSize(job.tasks);
     if (this.#isShown && this.#depth !== "none" && size !== undefined) {
-      const columns = Math.min(120, process.stderr.columns ?? 80);
-      const rows = Math.max(4, (process.stderr.rows ?? 24) - SPARE_ROWS);
+      const columns = Math.min(120, process.stderr.columns || 80);
+      const rows = Math.max(4, (process.stderr.rows || 24) - SPARE_ROWS);
       this.#mosaic = new Mosaic(size, { columns, rows });
     }
   }
@@ -146,7 +146,8 @@ class JobScreen {
   #summary(): string[] {
     const tasks = [...this.#tasks.values()];
     const verified = tasks.filter(({ state }) => state === "verified");
-    const width = process.stderr.columns ?? 80;
+    // A terminal that was never told its size says 0.
+    const width = process.stderr.columns || 80;
     return [
       `${bar(verified.length, tasks.length)}  ${verified.length} of ${tasks.length} verified`,
       workersText(verified),

@@ -21,17 +21,37 @@ export async function finishJob(
     context.print(options, job, `Job ${job.id}: ${job.title}.\nfreehold job ${job.id.slice(0, 8)}`);
     return;
   }
-  const ended = await followJob(api, job);
-  if (ended.state !== "done") {
-    if (options.json === true) context.print(options, ended, "");
-    throw new Error(`the job ${ended.state}${ended.reason === undefined ? "" : `: ${ended.reason}`}`);
+  const leave = () => {
+    const id = job.id.slice(0, 8);
+    process.stderr.write(`\nThe job goes on without you: freehold job ${id} --follow, or --cancel\n`);
+    process.exit(130);
+  };
+  process.once("SIGINT", leave);
+  const ended = await followJob(api, job).finally(() => process.off("SIGINT", leave));
+  if (ended.state === "done") {
+    context.print(options, ended, resultText(ended));
+    return;
   }
-  context.print(options, ended, resultText(ended));
+  // For programs the job is the answer, with its state and reason; for people its reason is the error.
+  if (options.json !== true) throw new Error(endText(ended));
+  context.print(options, ended, "");
+  process.exitCode = 1;
+}
+
+/** `the job failed: …`, `the job was cancelled`. */
+export function endText({ state, reason }: JobView): string {
+  const verb = state === "cancelled" ? "was cancelled" : state;
+  return `the job ${verb}${reason === undefined || reason === state ? "" : `: ${reason}`}`;
+}
+
+/** `1 task`, `12 tasks`. */
+export function tasksText(count: number): string {
+  return count === 1 ? "1 task" : `${count} tasks`;
 }
 
 function resultText(job: JobView): string {
   const folder = job.outputs ?? "";
   const seconds = ((job.finished ?? job.created) - job.created) / 1000;
   const where = job.kind === "render" ? join(folder, "picture.png") : folder;
-  return `${job.tasks.length} tasks in ${seconds.toFixed(1)} s: ${workersText(job.tasks)}\n${where}`;
+  return `${tasksText(job.tasks.length)} in ${seconds.toFixed(1)} s: ${workersText(job.tasks)}\n${where}`;
 }

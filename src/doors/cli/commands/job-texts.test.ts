@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import type { TaskView } from "#doors/api/sharing-control.ts";
-import { UsageError } from "../cli-context.ts";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type TestContext, test } from "node:test";
+import { Command } from "commander";
+import type { JobView, TaskView } from "#doors/api/sharing-control.ts";
+import { ApiClient } from "../api-client.ts";
+import { CliContext, type CommonOptions, UsageError } from "../cli-context.ts";
 import { workersText } from "./follow-job.ts";
+import { jobCommands, jobText } from "./job-commands.ts";
+import { endText, finishJob } from "./job-result.ts";
 import { parseCount } from "./parse-count.ts";
 import { providerText } from "./provide-commands.ts";
 import { parsePictureSize } from "./render-commands.ts";
@@ -40,3 +47,61 @@ test("a provider's funnel is told in order, with the reasons of its refusals", (
     "Lending cores: 1 task runs.\nseen 9 → refused 2 → matched 7 → ran 7 → verified 6\n  refused: no-terms: 2",
   );
 });
+
+const JOB: JobView = {
+  id: "ab".repeat(16),
+  kind: "render",
+  title: "scene.glb",
+  state: "failed",
+  reason: "nobody could do it",
+  created: 0,
+  tasks: [],
+  counts: { total: 1, verified: 0 },
+};
+
+test("a job's end is told once, in words", () => {
+  const cancelled: JobView = { ...JOB, state: "cancelled", reason: "cancelled" };
+  assert.equal(endText(JOB), "the job failed: nobody could do it");
+  assert.equal(endText(cancelled), "the job was cancelled");
+  assert.match(jobText(cancelled), /^scene\.glb: cancelled\n0 of 0 tasks verified$/);
+  const task: TaskView = { index: 0, state: "verified", attempts: [] };
+  assert.match(jobText({ ...JOB, tasks: [task] }), /\n1 of 1 task verified\n/);
+});
+
+test("a job that failed is one answer to a program, and an error to a person", async (t) => {
+  const { port } = await answering(t, JOB);
+  const api = new ApiClient(`http://127.0.0.1:${port}`, "token");
+  const printed: unknown[] = [];
+  class Recording extends CliContext {
+    override print(_options: CommonOptions, json: unknown): void {
+      printed.push(json);
+    }
+  }
+  const context = new Recording(() => assert.fail("no node is looked for"));
+  await assert.rejects(finishJob(context, {}, api, JOB), /^Error: the job failed: nobody could do it$/);
+  assert.deepEqual(printed, []);
+  try {
+    await finishJob(context, { json: true }, api, JOB);
+    assert.deepEqual([printed, process.exitCode], [[JOB], 1]);
+  } finally {
+    process.exitCode = undefined;
+  }
+});
+
+test("what is no job's id is told of before anybody is asked", async () => {
+  const program = new Command("freehold").exitOverride();
+  jobCommands(program, new CliContext(() => assert.fail("a node was looked for")));
+  for (const id of ["abc", "xyz1", "", "../wallet"]) {
+    await assert.rejects(program.parseAsync(["job", id], { from: "user" }), UsageError, id);
+  }
+});
+
+async function answering(t: TestContext, answer: object): Promise<AddressInfo> {
+  const server = createServer((request, response) => {
+    if (request.url === "/api/events") response.writeHead(200).end();
+    else response.end(JSON.stringify(answer));
+  });
+  t.after(() => server.close().closeAllConnections());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return server.address() as AddressInfo;
+}

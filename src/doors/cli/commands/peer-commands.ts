@@ -17,6 +17,7 @@ type Receipt = Omit<
 
 const HOUR = 3600;
 const MAX_HOURS = 720;
+const SERVICES = ["storage", "compute", "relay"];
 
 export function peerCommands(program: Command, context: CliContext): void {
   const peer = program.command("peer").description("invite, add, remove, ban or forget a peer");
@@ -129,6 +130,9 @@ function dealCommands(program: Command, context: CliContext): void {
     .option("--limit <n>", "at most this many", "100")
     .action(async (options: CommonOptions & { service?: string; peer?: string; limit: string }) => {
       const limit = parseCount(options.limit, "--limit", 1, 1000);
+      if (options.service !== undefined && !SERVICES.includes(options.service)) {
+        throw new UsageError(`--service ${options.service}: storage, compute or relay is needed`);
+      }
       const peer =
         options.peer === undefined ? undefined : (await findPeer(context, options, options.peer)).peer;
       const query = { limit, service: options.service, peer };

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { JobView, RunRequest } from "#doors/api/sharing-control.ts";
 import { type CliContext, UsageError } from "../cli-context.ts";
+import { byteText } from "../progress-line.ts";
 import { parseSize } from "./host-commands.ts";
 import { finishJob, type JobOptions } from "./job-result.ts";
 import { parseCount } from "./parse-count.ts";
@@ -41,10 +42,19 @@ function requestOf(module: string, options: RunOptions): RunRequest {
     inputs: (each ?? []).flatMap(inputFiles).map((path) => resolve(path)),
     ...(arg === undefined ? {} : { args: [...arg] }),
     ...(seed === undefined ? {} : { seed: parseCount(seed, "--seed", 0, 0xffff_ffff) }),
-    ...(memory === undefined ? {} : { memoryBytes: parseSize(memory) }),
-    ...(output === undefined ? {} : { outputBytes: parseSize(output) }),
+    ...(memory === undefined
+      ? {}
+      : { memoryBytes: sizeWithin(memory, "--memory", 64 * 1024, 4 * 1024 ** 3) }),
+    ...(output === undefined ? {} : { outputBytes: sizeWithin(output, "--output", 1, 256 * 1024 ** 2) }),
     ...(seconds === undefined ? {} : { seconds: parseCount(seconds, "--seconds", 1, 3600) }),
   };
+}
+
+/** @throws UsageError that names the option */
+function sizeWithin(text: string, option: string, min: number, max: number): number {
+  const bytes = parseSize(text);
+  if (bytes >= min && bytes <= max) return bytes;
+  throw new UsageError(`${option} ${text}: ${byteText(min)} to ${byteText(max)} are possible`);
 }
 
 /** A file, or a pattern that the shell left alone. @throws UsageError where there is none */

@@ -5,6 +5,7 @@ import type { ApiClient } from "../api-client.ts";
 import { type CliContext, type CommonOptions, UsageError } from "../cli-context.ts";
 import { ProgressLine } from "../progress-line.ts";
 import { StandardInput } from "../standard-input.ts";
+import { parseCount } from "./parse-count.ts";
 
 interface WalletOptions extends CommonOptions {
   readonly wallet?: string;
@@ -49,6 +50,8 @@ export interface QuoteJson {
   readonly total: number;
 }
 
+/** Longest that a wallet stays unlocked, seconds. */
+const MAX_UNLOCK = 100_000_000;
 /** Between two looks at a wallet that looks for its coins, ms. */
 const SCAN_GLANCE = 500;
 
@@ -226,10 +229,10 @@ function balanceText({ balance, locked, scanning }: WalletJson): string {
 
 function addHistory(wallet: Command, context: CliContext): void {
   command(wallet, context, "history", "show payments, newest first")
-    .option("--limit <count>", "how many", parseHeight, 20)
+    .option("--limit <count>", "how many", (text) => parseCount(text, "--limit", 1, 1000), 20)
     .action(async (options: WalletOptions & { limit: number }) => {
       const { limit } = options;
-      const query = { ...named(options), limit: Math.max(1, Math.min(1000, limit)) };
+      const query = { ...named(options), limit };
       const payments = await context.api(options).get<PaymentJson[]>("/wallet/history", query);
       const text = payments.length === 0 ? "No payments yet." : payments.map(paymentText).join("\n");
       context.print(options, payments, text);
@@ -284,13 +287,16 @@ function addSend(wallet: Command, context: CliContext): void {
         const { feeRate, comment } = options;
         const isAll = amountText === "all";
         const amount = isAll ? await wholeBalance(api, options) : amountOf(amountText);
-        const quote = await api.post<QuoteJson>("/wallet/quote", {
+        const order = {
           ...named(options),
           to: address,
           amount,
           ...(isAll ? { subtractFee: true } : {}),
           ...(feeRate === undefined ? {} : { feeRate }),
-        });
+        };
+        const quote = await api
+          .post<QuoteJson>("/wallet/quote", order)
+          .catch(async (error: Error) => explain(error, api, options));
         if (options.yes !== true) {
           process.stderr.write(`${quoteText(quote)}\n`);
           if (!(await context.confirm("Send it?"))) {
@@ -313,9 +319,16 @@ function addSend(wallet: Command, context: CliContext): void {
 }
 
 async function wholeBalance(api: ApiClient, options: WalletOptions): Promise<number> {
-  const { balance } = await api.get<WalletJson>("/wallet", named(options));
-  if (balance.trusted > 0) return balance.trusted;
-  throw new Error("there is nothing to send");
+  const state = await api.get<WalletJson>("/wallet", named(options));
+  if (state.balance.trusted > 0) return state.balance.trusted;
+  throw new Error(`there is nothing to send: ${balanceText(state).replaceAll("\n", ", ")}`);
+}
+
+/** Too little money is told of with what there is, and why it may not be spent yet. */
+async function explain(error: Error, api: ApiClient, options: WalletOptions): Promise<never> {
+  if (!/^insufficient funds$/i.test(error.message)) throw error;
+  const state = await api.get<WalletJson>("/wallet", named(options));
+  throw new Error(`${error.message}: ${balanceText(state).replaceAll("\n", ", ")}`, { cause: error });
 }
 
 function amountOf(text: string): number {
@@ -365,11 +378,11 @@ function addLocks(wallet: Command, context: CliContext): void {
     "unlock",
     "let the wallet sign, its passphrase asked for or read from standard input",
   )
-    .option("--seconds <count>", "for how long", parseHeight, 600)
+    .option("--seconds <count>", "for how long", (text) => parseCount(text, "--seconds", 1, MAX_UNLOCK), 600)
     .action(async (options: WalletOptions & { seconds: number }) => {
       const api = context.api(options);
       const passphrase = await withInput((input) => askSecret(input, "Passphrase> "));
-      const body = { ...named(options), passphrase, seconds: Math.max(1, options.seconds) };
+      const body = { ...named(options), passphrase, seconds: options.seconds };
       const state = await api.post<WalletJson>("/wallet/unlock", body);
       context.print(options, state, `Unlocked for ${body.seconds} seconds.`);
     });
