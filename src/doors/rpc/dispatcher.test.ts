@@ -49,8 +49,9 @@ function ready(): RpcDispatcher<string> {
 async function answer(body: unknown, caller: Partial<Caller> = {}): Promise<[number, unknown]> {
   const text = typeof body === "string" ? body : JSON.stringify(body);
   const reply = await ready().answer(text, { ...CALLER, ...caller });
-  if (reply.body !== "") assert.ok(reply.body.endsWith("\n"));
-  return [reply.status, reply.body === "" ? "" : (JSON.parse(reply.body) as unknown)];
+  const written = reply.pieces.join("");
+  if (written !== "") assert.ok(written.endsWith("\n"));
+  return [reply.status, written === "" ? "" : (JSON.parse(written) as unknown)];
 }
 
 const result = (value: number | null) => ({ context: "context", value });
@@ -175,7 +176,7 @@ test("while the node starts every call is answered with -28 and what it does", a
   dispatcher.warmup = "Loading block index…";
   const reply = await dispatcher.answer('{"id":1,"method":"gone"}', CALLER);
   assert.equal(reply.status, 500);
-  assert.deepEqual(JSON.parse(reply.body), {
+  assert.deepEqual(JSON.parse(reply.pieces.join("")), {
     result: null,
     error: error(-28, "Loading block index…"),
     id: 1,
@@ -222,14 +223,14 @@ test("a method may be declared once", () => {
 });
 
 test("an id comes back as it was sent, whatever its size", async () => {
-  const { body } = await ready().answer('{"id":12345678901234567890,"method":"echo"}', CALLER);
-  assert.match(body, /"id":12345678901234567890}\n$/);
+  const { pieces } = await ready().answer('{"id":12345678901234567890,"method":"echo"}', CALLER);
+  assert.match(pieces[0]!, /"id":12345678901234567890}\n$/);
 });
 
 test("an argument that is too large for a double is told of as it is", async () => {
   const call = (params: string) => ready().answer(`{"id":1,"method":"echo","params":${params}}`, CALLER);
-  assert.match((await call("[1e400]")).body, /"value":1e400/);
-  assert.match((await call("1e400")).body, /Params must be an array or object/);
+  assert.match((await call("[1e400]")).pieces[0]!, /"value":1e400/);
+  assert.match((await call("1e400")).pieces[0]!, /Params must be an array or object/);
 });
 
 test("of a request's members that stand twice the first counts; arguments may not stand twice", async () => {
@@ -250,6 +251,61 @@ test("nesting without end, and bytes that are no text, are parse errors", async 
   assert.deepEqual(await answer(`{"id":1,"method":"echo","params":[${deep}]}`), refused);
   const latin1 = Buffer.from('{"id":"\u00ff","method":"echo"}', "latin1");
   const reply = await ready().answer(latin1, CALLER);
-  assert.deepEqual([reply.status, JSON.parse(reply.body)], refused);
+  assert.deepEqual([reply.status, JSON.parse(reply.pieces.join(""))], refused);
   assert.equal((await ready().answer(Buffer.from('{"id":"\u00ff","method":"echo"}'), CALLER)).status, 200);
+});
+
+test("a long batch lets others run, and its replies are sent one by one", async () => {
+  const spin: RpcMethod<string> = {
+    ...echo,
+    name: "spin",
+    run() {
+      for (const start = performance.now(); performance.now() - start < 1; );
+      return null;
+    },
+  };
+  const dispatcher = new RpcDispatcher("context", [spin]);
+  dispatcher.warmup = undefined;
+  let turns = 0;
+  let waiting: NodeJS.Immediate | undefined;
+  const count = () => {
+    turns++;
+    waiting = setImmediate(count);
+  };
+  count();
+  const calls = Array.from({ length: 200 }, (_, id) => ({ id, method: "spin" }));
+  const { pieces } = await dispatcher.answer(JSON.stringify(calls), CALLER);
+  clearImmediate(waiting);
+  assert.ok(turns > 2, `${turns} turns in a batch of 200 ms`);
+  assert.equal(pieces.length, calls.length + 1);
+  const replies = JSON.parse(pieces.join("")) as { id: number }[];
+  assert.deepEqual(
+    replies.map(({ id }) => id),
+    calls.map(({ id }) => id),
+  );
+});
+
+test("a batch ends when its caller is gone or the node stops", async () => {
+  const stop = new AbortController();
+  const stopper: RpcMethod<string> = {
+    ...echo,
+    name: "stopper",
+    run() {
+      stop.abort();
+      return 1;
+    },
+  };
+  const dispatcher = new RpcDispatcher("context", [stopper, echo]);
+  dispatcher.warmup = undefined;
+  calls.length = 0;
+  const batch = [
+    { id: 1, method: "stopper" },
+    { id: 2, method: "echo" },
+  ];
+  const { pieces } = await dispatcher.answer(JSON.stringify(batch), { ...CALLER, signal: stop.signal });
+  assert.deepEqual(JSON.parse(pieces.join("")), [
+    { result: 1, error: null, id: 1 },
+    { result: null, error: error(-9, "Shutting down"), id: 2 },
+  ]);
+  assert.deepEqual(calls, []);
 });

@@ -8,14 +8,15 @@
 import { type Json, type JsonObject, stringify } from "#base/lib/json.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import { parseJson } from "#base/lib/parse-json.ts";
+import { Slices } from "#ledger/chain/slices.ts";
 import { bindArguments } from "./bind-arguments.ts";
 import { type RpcCall, type RpcMethod, typeName } from "./method.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";
 
 export interface RpcReply {
   readonly status: number;
-  /** JSON text with a newline, empty for 204 and 403. */
-  readonly body: string;
+  /** JSON text with a newline, to be sent piece after piece; none for 204 and 403. */
+  readonly pieces: readonly string[];
 }
 
 /** A call being served, for getrpcinfo. */
@@ -42,8 +43,8 @@ interface Envelope {
 
 /** Throws where the bytes are no UTF-8. */
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const FORBIDDEN: RpcReply = { status: 403, body: "" };
-const NO_CONTENT: RpcReply = { status: 204, body: "" };
+const FORBIDDEN: RpcReply = { status: 403, pieces: [] };
+const NO_CONTENT: RpcReply = { status: 204, pieces: [] };
 
 /** Holds the methods and answers requests. While {@link warmup} is set every call is answered with −28 and its text. */
 export class RpcDispatcher<Context> {
@@ -109,7 +110,7 @@ export class RpcDispatcher<Context> {
       if (envelope.version === 1) return errorReply(toRpcError(error), envelope);
       reply = errorObject(envelope, toRpcError(error));
     }
-    return isNotification(envelope) ? NO_CONTENT : { status: 200, body: `${stringify(reply)}\n` };
+    return isNotification(envelope) ? NO_CONTENT : { status: 200, pieces: [`${stringify(reply)}\n`] };
   }
 
   async #answerBatch(items: readonly Json[], caller: Caller): Promise<RpcReply> {
@@ -118,21 +119,26 @@ export class RpcDispatcher<Context> {
       const refusal = refuseBatch(items, methods);
       if (refusal !== undefined) return refusal;
     }
-    const replies: Json[] = [];
+    // As texts: what a reply was made from is often much larger, and all of them may be too long for one text.
+    const pieces: string[] = [];
+    const slices = new Slices();
     const envelope: Envelope = { version: 1, id: null };
     for (const item of items) {
+      if (slices.due) await slices.pause();
       let reply: JsonObject;
       try {
         const { method, params } = readRequest(item, envelope);
+        if (caller.signal.aborted) throw new RpcError(RPC_CODE.clientNotConnected, "Shutting down");
         reply = replyObject(envelope, await this.call(method, params, caller));
       } catch (error) {
         reply = errorObject(envelope, toRpcError(error));
       }
-      if (!isNotification(envelope)) replies.push(reply);
+      if (!isNotification(envelope)) pieces.push(`${pieces.length === 0 ? "[" : ","}${stringify(reply)}`);
     }
     // An empty batch has no version, and old clients expect an array.
-    if (replies.length === 0 && items.length > 0) return NO_CONTENT;
-    return { status: 200, body: `${stringify(replies)}\n` };
+    if (pieces.length === 0 && items.length > 0) return NO_CONTENT;
+    pieces.push(items.length === 0 ? "[]\n" : "]\n");
+    return { status: 200, pieces };
   }
 
   /** Runs one method. @throws RpcError for everything a caller can get wrong. */
@@ -207,7 +213,7 @@ function errorObject({ version, id }: Envelope, { code, message }: RpcError): Js
 function errorReply(error: RpcError, envelope: Envelope): RpcReply {
   const status =
     error.code === RPC_CODE.invalidRequest ? 400 : error.code === RPC_CODE.methodNotFound ? 404 : 500;
-  return { status, body: `${stringify(errorObject(envelope, error))}\n` };
+  return { status, pieces: [`${stringify(errorObject(envelope, error))}\n`] };
 }
 
 /** An exception that is no RpcError is a bug or a failed disk: the caller gets its text as Core's −1. */

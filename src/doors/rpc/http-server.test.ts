@@ -181,6 +181,38 @@ test("a path may be long, but headers are bounded, and garbage is refused", asyn
   assert.ok(answer.toString("latin1").startsWith("HTTP/1.1 400 Bad Request\r\n"));
 });
 
+test("a request without a host is served", async (t) => {
+  const { server } = await serve(t);
+  const socket = connect(server.port, "127.0.0.1");
+  const login = Buffer.from(LOGIN).toString("base64");
+  const body = '{"method":"wait","params":["abc"]}';
+  const head = `POST / HTTP/1.1\r\nAuthorization: Basic ${login}\r\nConnection: close`;
+  socket.end(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  let text = "";
+  for await (const chunk of socket) text += String(chunk);
+  assert.match(text, /^HTTP\/1\.1 200 /);
+  assert.match(text, /"3 - user"/);
+});
+
+test("who sends no whole request in time is cut off without a word", async (t) => {
+  const { server } = await serve(t, { timeout: 0.2 });
+  const login = Buffer.from(LOGIN).toString("base64");
+  for (const part of [
+    "",
+    "POST / HTTP/1.1\r\nHost: x\r\n",
+    `POST / HTTP/1.1\r\nAuthorization: Basic ${login}\r\nContent-Length: 9\r\n\r\nabc`,
+  ]) {
+    const start = performance.now();
+    const socket = connect(server.port, "127.0.0.1");
+    socket.write(part);
+    let text = "";
+    for await (const chunk of socket) text += String(chunk);
+    assert.equal(text, "", part);
+    const waited = performance.now() - start;
+    assert.ok(waited > 150 && waited < 10_000, `${part}: ${waited} ms`);
+  }
+});
+
 test("calls beyond the threads wait in turn, beyond the queue they get 503", async (t) => {
   const { server, waiting } = await serve(t, { threads: 1, workQueue: 1 });
   const first = send(server.port, { body: call() });

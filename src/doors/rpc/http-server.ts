@@ -19,6 +19,8 @@ const WRONG_PASSWORD_DELAY = 250;
 const LAST_WORDS = 500;
 /** Longest that a timer can wait, in ms. */
 const MAX_TIMER = 0x7fff_ffff;
+/** Longest between two looks at connections that take too long with a request, in ms. */
+const CHECKING_INTERVAL = 30_000;
 /** Longest that a stop waits for calls that run, in ms. */
 const DRAIN_PATIENCE = 30_000;
 
@@ -87,12 +89,18 @@ export class RpcServer<Context> {
   /** Starts listening on every address; throws when none could be had. */
   async listen(): Promise<void> {
     for (const { host, port } of this.#options.binds) {
+      const timeout = Math.min(MAX_TIMER, this.#options.timeout * 1000);
       const server = createServer(
-        { maxHeaderSize: MAX_HEADERS },
+        {
+          maxHeaderSize: MAX_HEADERS,
+          // Small clients leave it out, and nothing here depends on it.
+          requireHostHeader: false,
+          connectionsCheckingInterval:
+            timeout > 0 ? Math.min(CHECKING_INTERVAL, timeout / 4) : CHECKING_INTERVAL,
+        },
         (request, response) => void this.#serve(request, response),
       );
       server.on("clientError", refuseGarbage);
-      const timeout = Math.min(MAX_TIMER, this.#options.timeout * 1000);
       server.keepAliveTimeout = timeout;
       server.requestTimeout = timeout;
       server.headersTimeout = timeout;
@@ -146,18 +154,18 @@ export class RpcServer<Context> {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (!this.#isAllowed(request.socket)) return end(response, 403, "");
-    if (this.#stopping.signal.aborted) return this.#send(response, 503, "");
+    if (!this.#isAllowed(request.socket)) return end(response, 403, []);
+    if (this.#stopping.signal.aborted) return this.#send(response, 503, []);
     const path = request.url ?? "/";
     const wallet = /^\/wallet\/(.*)$/.exec(path)?.[1];
-    if (path !== "/" && wallet === undefined) return end(response, 404, "");
+    if (path !== "/" && wallet === undefined) return end(response, 404, []);
     if (this.#running >= this.#options.threads && this.#waiting.length >= this.#options.workQueue) {
       this.#log.warn(
         "Request rejected because http work queue depth exceeded, it can be increased with the -rpcworkqueue= setting",
       );
-      return end(response, 503, "Work queue depth exceeded");
+      return end(response, 503, ["Work queue depth exceeded"]);
     }
-    if (request.method !== "POST") return end(response, 405, "JSONRPC server handles only POST requests");
+    if (request.method !== "POST") return end(response, 405, ["JSONRPC server handles only POST requests"]);
     const user = this.#credentials.check(request.headers.authorization);
     if (user === undefined) return this.#refuseCredentials(request, response);
     try {
@@ -176,7 +184,7 @@ export class RpcServer<Context> {
     const body = await readBody(request);
     if (body === undefined) {
       response.setHeader("Connection", "close");
-      return end(response, 413, "");
+      return end(response, 413, []);
     }
     const gone = new AbortController();
     response.once("close", () => gone.abort());
@@ -187,7 +195,7 @@ export class RpcServer<Context> {
         signal: AbortSignal.any([gone.signal, this.#stopping.signal]),
         methods: this.#credentials.methodsOf(caller.user),
       });
-      this.#send(response, reply.status, reply.body);
+      this.#send(response, reply.status, reply.pieces);
     } finally {
       this.#next();
     }
@@ -222,24 +230,24 @@ export class RpcServer<Context> {
     response.setHeader("WWW-Authenticate", 'Basic realm="jsonrpc"');
     request.resume();
     if (request.headers.authorization === undefined) {
-      end(response, 401, "");
+      end(response, 401, []);
       return;
     }
     this.#log.warn(`ThreadRPCServer incorrect password attempt from ${request.socket.remoteAddress}`);
-    setTimeout(() => end(response, 401, ""), WRONG_PASSWORD_DELAY);
+    setTimeout(() => end(response, 401, []), WRONG_PASSWORD_DELAY);
   }
 
-  #send(response: ServerResponse, status: number, body: string): void {
+  #send(response: ServerResponse, status: number, pieces: readonly string[]): void {
     // After stop the socket must not be kept for another call.
     if (this.#stopping.signal.aborted) response.setHeader("Connection", "close");
-    if (body !== "") response.setHeader("Content-Type", "application/json");
-    end(response, status, body);
+    if (pieces.length > 0) response.setHeader("Content-Type", "application/json");
+    end(response, status, pieces);
   }
 }
 
-/** Answers what is no HTTP request. */
-function refuseGarbage(_error: Error, socket: Duplex): void {
-  if (socket.writable)
+/** Answers what is no HTTP request; who sends no whole one in time is cut off without a word. */
+function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (socket.writable && error.code !== "ERR_HTTP_REQUEST_TIMEOUT")
     socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   else socket.destroy();
 }
@@ -253,10 +261,14 @@ function decodePath(text: string): string {
   }
 }
 
-function end(response: ServerResponse, status: number, body: string): void {
+function end(response: ServerResponse, status: number, pieces: readonly string[]): void {
   response.statusCode = status;
-  if (status !== 204) response.setHeader("Content-Length", Buffer.byteLength(body));
-  response.end(body);
+  if (status !== 204) {
+    const length = pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0);
+    response.setHeader("Content-Length", length);
+  }
+  for (const piece of pieces) response.write(piece);
+  response.end();
 }
 
 /** The body; `undefined` when it is longer than is allowed. */
