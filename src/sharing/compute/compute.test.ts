@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { queryObjects } from "node:v8";
 import { COMPUTE_PROTOCOL } from "./compute-protocol.ts";
 import { failRun, type RunOutcome, type RunTask, type TaskRunner } from "./core/task-runner.ts";
 import { echoCommand, trapAtLoad } from "./core/test-modules.ts";
+import { JobRun } from "./requester/job-run.ts";
 import type { JobView } from "./requester/job-view.ts";
 import { type ComputePeer, ComputeWorld, DirectRunner, putFile } from "./test-world.ts";
 
@@ -316,4 +318,40 @@ test("of many jobs the oldest leave the list, before and after a restart", async
     again.requester.jobs().map(({ id }) => id),
     [next.id, ...newest.slice(0, 3)],
   );
+});
+
+test("a start holds no more jobs in memory than are listed, and as many again", async (t) => {
+  const world = new ComputeWorld(t, 10);
+  const options = { lends: false, requester: { listed: 2 } };
+  const alice = await world.join(options);
+  for (let i = 0; i < 12; i++) await echoJob(alice, 1);
+  const disk = alice.disk.kill();
+  const { files } = disk;
+  const readFile = files.readFile.bind(files);
+  const before = queryObjects(JobRun, { format: "count" });
+  let read = 0;
+  let held = 0;
+  files.readFile = async (path, length) => {
+    // When the last is read, all others have been.
+    if (path.endsWith("/job") && ++read === 12) held = queryObjects(JobRun, { format: "count" }) - before;
+    return readFile(path, length);
+  };
+  const again = await world.join({ ...options, disk });
+  assert.equal(read, 12);
+  assert.ok(held <= 4, `${held} jobs at a time`);
+  assert.equal(again.requester.jobs().length, 2);
+});
+
+test("results that a job left when its process was killed go at the next start", async (t) => {
+  const world = new ComputeWorld(t, 11);
+  const alice = await world.join({ lends: false });
+  const { outputs = "" } = await echoJob(alice, 1);
+  // Its end was on disk, its results not removed yet.
+  const disk = alice.disk.kill();
+  for (const name of [".task-0", ".task-7.new"]) {
+    await (await disk.files.open(`${outputs}/${name}`, "create")).close();
+  }
+  const again = await world.join({ lends: false, disk });
+  const names = await again.disk.files.readDirectory(outputs);
+  assert.deepEqual(names.toSorted(), ["input-0.out", "job", "journal"]);
 });

@@ -203,6 +203,13 @@ export class JobFolder {
     return removeIfThere(this.#disk.files, join(this.path, name));
   }
 
+  /** Removes results of single tasks that an end of the process left behind. Of a job that is over nobody needs them. */
+  async removeResults(): Promise<void> {
+    for (const name of await this.#disk.files.readDirectory(this.path)) {
+      if (/^\.task-\d+(\.new)?$/.test(name)) await this.remove(name);
+    }
+  }
+
   async close(): Promise<void> {
     await this.#writing;
     await this.#journal.close();

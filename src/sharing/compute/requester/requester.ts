@@ -109,6 +109,8 @@ export class Requester {
         // One damaged job must not keep the others, and everything else of the process, from starting.
         parts.log.error(`compute: job ${id} cannot be read and is left aside: ${error.message}`);
       });
+      // Folders stay for years: no more of them than are listed, and as many again, are in memory at a time.
+      if (requester.#jobs.size >= 2 * requester.#options.listed) requester.#trimList();
     }
     requester.#trimList();
     return requester;
@@ -128,7 +130,9 @@ export class Requester {
       return;
     }
     const job = this.#newRun(id, read.record, kind, read.files);
-    if (job.over) await read.files.close();
+    if (!job.over) return;
+    await read.files.removeResults();
+    await read.files.close();
   }
 
   #newRun(
