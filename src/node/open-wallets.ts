@@ -59,5 +59,5 @@ export function sharingKeys(wallets: WalletManager | undefined): SharingKeys | s
     return `there is no wallet ${ACCOUNT_WALLET} yet: \`freehold wallet new\` makes it`;
   const [account, files] = [wallet.branch(BRANCH.identity), wallet.branch(BRANCH.files)];
   if (account !== undefined && files !== undefined) return { account, files };
-  return `the wallet ${ACCOUNT_WALLET} is locked`;
+  return `the wallet ${ACCOUNT_WALLET} is locked: \`freehold wallet unlock --seconds <count>\` opens it`;
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { FREEHOLD, freePort, runProgram, temporaryDirectory } from "./node-process.ts";
@@ -118,7 +119,28 @@ test("a reader that has had enough, and a disk that is full, are no crash", asyn
 });
 
 test("a start that fails says why", async () => {
-  const { datadir, run } = await makePlace();
+  const { datadir, run, ask } = await makePlace();
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const { port } = taken.address() as AddressInfo;
+  // ::1 too, as another node has both; where there is no such address, nobody can have it.
+  const other = createServer().listen(port, "::1");
+  await Promise.race([once(other, "listening"), once(other, "error")]);
+  const quiet = ["-connect=0", "-dnsseed=0", "-apiport=0"];
+  const free = await freePort();
+  const [rpc, peers] = [
+    await ask("start", `-rpcport=${port}`, "-listen=0", ...quiet),
+    await ask("start", `-rpcport=${free}`, `-bind=127.0.0.1:${port}`, ...quiet),
+  ];
+  taken.close();
+  other.close();
+  assert.deepEqual([rpc.code, peers.code], [1, 1]);
+  assert.match(rpc.stderr, new RegExp(`^Error: port ${port}, on which RPC .* with --rpcport=<port>\\n$`));
+  assert.match(
+    peers.stderr,
+    new RegExp(`^Error: 127\\.0\\.0\\.1:${port}, where .* with --port=<port>, or none`),
+  );
+
   const wrong = await run("start", "-whitelist=nonsense");
   assert.deepEqual(wrong, {
     code: 1,

@@ -1,6 +1,7 @@
 /** A node in the background, as `freehold` starts it, asks it and stops it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Json, JsonNumber, type JsonObject } from "#base/lib/json.ts";
@@ -165,7 +166,7 @@ export class BackgroundNode {
     try {
       for (;;) {
         const ended = await Promise.race([failure, sleep(GLANCE)]);
-        if (ended !== undefined) throw ended;
+        if (ended !== undefined) throw await this.#explained(ended);
         const state = await this.#state();
         if (state === undefined) return;
         tell(state);
@@ -174,6 +175,25 @@ export class BackgroundNode {
       child.stderr?.destroy();
       child.unref();
     }
+  }
+
+  /** Core's text sends people to the log; that another node has the port can be said at once. */
+  async #explained(failure: Error): Promise<Error> {
+    const bound = /^Unable to bind to (\S+) on this computer\. /.exec(failure.message)?.[1];
+    if (bound !== undefined) {
+      return new Error(
+        `${bound}, where the ledger's peers are awaited, is in use, perhaps by another node: give this one another ` +
+          "with --port=<port>, or none with --listen=0",
+      );
+    }
+    if (!failure.message.startsWith("Unable to start HTTP server")) return failure;
+    const { host, port } = findEndpoint(this.#call, undefined);
+    if (!(await isTaken(host, port)))
+      return new Error(`${failure.message} (${join(this.folder, "debug.log")})`);
+    return new Error(
+      `port ${port}, on which RPC is to be answered, is in use, perhaps by another node: give this one another with ` +
+        "--rpcport=<port>",
+    );
   }
 
   /** What the node does before it is ready; undefined when it is. */
@@ -243,6 +263,15 @@ function watch(child: ChildProcess): Promise<Error> {
     child.once("close", (code) => {
       resolve(new Error(text.trim().replace(/^Error: /, "") || `The node ended with code ${code}.`));
     });
+  });
+}
+
+/** True when somebody takes connections there. */
+function isTaken(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
   });
 }
 

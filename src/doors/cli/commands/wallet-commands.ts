@@ -50,6 +50,8 @@ export interface QuoteJson {
   readonly total: number;
 }
 
+/** The account's keys are what the sharing process works with. */
+const SHARING_STOPS = "Files, peers and jobs wait until `freehold wallet unlock`.";
 /** Longest that a wallet stays unlocked, seconds. */
 const MAX_UNLOCK = 100_000_000;
 /** Between two looks at a wallet that looks for its coins, ms. */
@@ -389,7 +391,7 @@ function addLocks(wallet: Command, context: CliContext): void {
   command(wallet, context, "lock", "forget the seed until the passphrase is given again").action(
     async (options: WalletOptions) => {
       const state = await context.api(options).post<WalletJson>("/wallet/lock", named(options));
-      context.print(options, state, "Locked.");
+      context.print(options, state, options.wallet === undefined ? `Locked. ${SHARING_STOPS}` : "Locked.");
     },
   );
   command(wallet, context, "encrypt", "put the seed under a passphrase, and lock").action(
@@ -397,7 +399,11 @@ function addLocks(wallet: Command, context: CliContext): void {
       const api = context.api(options);
       const passphrase = await askNewPassphrase();
       const state = await api.post<WalletJson>("/wallet/encrypt", { ...named(options), passphrase });
-      context.print(options, state, "The seed is under the passphrase now, and the wallet locked.");
+      context.print(
+        options,
+        state,
+        `The seed is under the passphrase now, and the wallet locked.${options.wallet === undefined ? ` ${SHARING_STOPS}` : ""}`,
+      );
     },
   );
 }
