@@ -98,7 +98,9 @@ export class Garbage {
       if (entry.log === undefined || entry.log === chain) continue;
       // A sequence is the time of its segment, or later where clocks differ.
       if ((merged[entry.log] ?? Number.POSITIVE_INFINITY) > before) continue;
-      found.set(entry.log, [...(found.get(entry.log) ?? []), entry.record.id]);
+      const ids = found.get(entry.log);
+      if (ids === undefined) found.set(entry.log, [entry.record.id]);
+      else ids.push(entry.record.id);
     }
     return found;
   }

@@ -174,7 +174,9 @@ function groupsOf(small: readonly Small[], target: number): Small[][] {
   const tiers = new Map<number, Small[]>();
   for (const one of small) {
     const tier = Math.max(0, Math.floor(Math.log(one.bytes / LEAST_BYTES) / Math.log(LIKE)));
-    tiers.set(tier, [...(tiers.get(tier) ?? []), one]);
+    const like = tiers.get(tier);
+    if (like === undefined) tiers.set(tier, [one]);
+    else like.push(one);
   }
   const groups: Small[][] = [];
   for (const tier of [...tiers.keys()].sort((a, b) => a - b)) {

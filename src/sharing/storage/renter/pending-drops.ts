@@ -86,7 +86,10 @@ export class PendingDrops {
     const byHost = new Map<PeerId, PendingDrop[]>();
     for (const entry of entries) {
       for (const host of new Set(entry.shards.map((shard) => shard.host))) {
-        byHost.set(host, [...(byHost.get(host) ?? []), entry]);
+        const own = byHost.get(host);
+        // Thousands wait after a long write, at each host.
+        if (own === undefined) byHost.set(host, [entry]);
+        else own.push(entry);
       }
     }
     const left = new Map(entries.map(({ id }) => [id, 0]));
