@@ -58,7 +58,7 @@ export async function openRpcServer<Context>(
     await server.close();
     refuse(`Unable to write cookie file ${cookie}: ${(error as Error).message}`);
   }
-  const address = addressOf(options.binds[0]?.host ?? "127.0.0.1", server.port);
+  const address = addressOf(server.host, server.port);
   await writeFile(paths.rpcAddress, `${address}\n`, { mode: 0o600 }).catch(async (error: Error) => {
     await server.close();
     refuse(`Unable to write ${paths.rpcAddress}: ${error.message}`);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -116,6 +117,22 @@ test("a reader that has had enough, and a disk that is full, are no crash", asyn
   const full = await runProgram("/bin/sh", ["-c", '"$0" --help > /dev/full', FREEHOLD]);
   assert.equal(full.code, 1);
   assert.match(full.stderr, /^Error: the output cannot be written: ENOSPC.*\n$/);
+});
+
+test("a node whose port somebody else has on 127.0.0.1 is found on ::1", async (t) => {
+  const { ask } = await makePlace();
+  const stranger = createHttpServer((_request, response) => response.end("nothing that a node says"));
+  await once(stranger.listen(0, "127.0.0.1"), "listening");
+  const { port } = stranger.address() as AddressInfo;
+  t.after(() => stranger.close().closeAllConnections());
+  const started = await ask("start", "--json", `-rpcport=${port}`, "-listen=0", "-connect=0", "-apiport=0");
+  if (started.code !== 0) {
+    assert.match(started.stdout, /port \d+, on which RPC/);
+    t.skip("this machine has no ::1");
+    return;
+  }
+  assert.equal(JSON.parse(started.stdout).rpc, `[::1]:${port}`);
+  assert.equal((await ask("stop")).code, 0);
 });
 
 test("a start that fails says why", async () => {

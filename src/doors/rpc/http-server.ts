@@ -125,6 +125,12 @@ export class RpcServer<Context> {
     return typeof address === "object" && address !== null ? address.port : 0;
   }
 
+  /** Where the first listening socket is, which need not be the first that was asked for. */
+  get host(): string {
+    const address = this.#servers[0]?.address();
+    return typeof address === "object" && address !== null ? address.address : "127.0.0.1";
+  }
+
   /** Takes no new call and ends those that wait for something; resolves when none runs. */
   async drain(): Promise<void> {
     this.#stopping.abort();
