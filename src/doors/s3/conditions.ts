@@ -1,10 +1,10 @@
 /** Conditional requests (RFC 9110 section 13), as S3 applies them. */
 import type { ObjectInfo, WriteCondition } from "#sharing/storage/file-store.ts";
 import { S3Error, unknownWish } from "./s3-error.ts";
-import type { CanonicalHeaders } from "./sigv4/signing.ts";
+import type { RequestHeaders } from "./sigv4/signing.ts";
 
 /** @throws S3Error PreconditionFailed. @returns whether the client's copy is still good: answer 304. */
-export function checkReadConditions(headers: CanonicalHeaders, object: ObjectInfo): boolean {
+export function checkReadConditions(headers: RequestHeaders, object: ObjectInfo): boolean {
   const ifMatch = headers.get("if-match");
   const ifUnmodified = httpDate(headers.get("if-unmodified-since"));
   if (ifMatch === undefined ? isLater(object, ifUnmodified) : !matches(ifMatch, object.etag)) {
@@ -17,7 +17,7 @@ export function checkReadConditions(headers: CanonicalHeaders, object: ObjectInf
 }
 
 /** `x-amz-copy-source-if-…`: where a read would answer 304, a copy fails too. @throws S3Error PreconditionFailed. */
-export function checkCopyConditions(headers: CanonicalHeaders, source: ObjectInfo): void {
+export function checkCopyConditions(headers: RequestHeaders, source: ObjectInfo): void {
   const prefix = "x-amz-copy-source-";
   const own = new Map([...headers].filter(([name]) => name.startsWith(`${prefix}if-`)));
   const plain = new Map([...own].map(([name, value]) => [name.slice(prefix.length), value] as const));
@@ -27,7 +27,7 @@ export function checkCopyConditions(headers: CanonicalHeaders, source: ObjectInf
 }
 
 /** Conditions of a write, which the store checks under its lock. @throws S3Error NotImplemented. */
-export function readWriteCondition(headers: CanonicalHeaders): WriteCondition {
+export function readWriteCondition(headers: RequestHeaders): WriteCondition {
   const ifMatch = headers.get("if-match");
   const ifNoneMatch = headers.get("if-none-match");
   if (ifNoneMatch !== undefined && ifNoneMatch !== "*") {

@@ -1,7 +1,7 @@
 /** Cross-origin requests (Fetch standard, "CORS protocol") of the pages that were handed in, and of no others. */
 import type { S3Response } from "./operation.ts";
 import { S3Error } from "./s3-error.ts";
-import type { CanonicalHeaders } from "./sigv4/signing.ts";
+import type { RequestHeaders } from "./sigv4/signing.ts";
 
 const EXPOSED = [
   "etag",
@@ -25,7 +25,7 @@ export function pageOrigins(address: string): string[] {
 }
 
 /** Headers for any answer to a page of ours; none for others, so that their scripts cannot read it. */
-export function corsHeaders(headers: CanonicalHeaders, origins: readonly string[]): Record<string, string> {
+export function corsHeaders(headers: RequestHeaders, origins: readonly string[]): Record<string, string> {
   const origin = headers.get("origin");
   if (origin === undefined) return {};
   if (!origins.includes(origin)) return { vary: "origin" };
@@ -33,7 +33,7 @@ export function corsHeaders(headers: CanonicalHeaders, origins: readonly string[
 }
 
 /** A browser asks before it sends. @throws S3Error AccessForbidden for pages that are not ours. */
-export function preflight(headers: CanonicalHeaders, origins: readonly string[]): S3Response {
+export function preflight(headers: RequestHeaders, origins: readonly string[]): S3Response {
   if (!origins.includes(headers.get("origin") ?? "") || !headers.has("access-control-request-method")) {
     throw new S3Error("AccessForbidden", "CORSResponse: This CORS request is not allowed.");
   }

@@ -2,7 +2,7 @@
 import type { ObjectAttributes, ObjectInfo } from "#sharing/storage/file-store.ts";
 import { headerBytes, headerText, type S3Request } from "./operation.ts";
 import { S3Error, unknownWish } from "./s3-error.ts";
-import type { CanonicalHeaders } from "./sigv4/signing.ts";
+import type { RequestHeaders } from "./sigv4/signing.ts";
 
 const METADATA_PREFIX = "x-amz-meta-";
 /** Bytes of all names and values together. */
@@ -23,7 +23,7 @@ const ATTRIBUTES = {
 type AttributeName = keyof typeof ATTRIBUTES;
 
 /** @throws S3Error MetadataTooLarge. */
-export function readAttributes(headers: CanonicalHeaders): ObjectAttributes {
+export function readAttributes(headers: RequestHeaders): ObjectAttributes {
   const attributes: Partial<Record<AttributeName, string>> = {};
   for (const [name, header] of Object.entries(ATTRIBUTES) as [AttributeName, string][]) {
     const value = headers.get(header);
@@ -39,7 +39,7 @@ function withoutFraming(value: string | undefined): string | undefined {
   return codings.filter((coding) => coding !== "" && coding.toLowerCase() !== "aws-chunked").join(",");
 }
 
-function readMetadata(headers: CanonicalHeaders): Readonly<Record<string, string>> {
+function readMetadata(headers: RequestHeaders): Readonly<Record<string, string>> {
   const metadata: Record<string, string> = Object.create(null) as Record<string, string>;
   let size = 0;
   for (const [name, value] of headers) {
@@ -77,7 +77,7 @@ const WISHES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** @throws S3Error NotImplemented, InvalidStorageClass. */
-export function refuseUnknownWishes(headers: CanonicalHeaders): void {
+export function refuseUnknownWishes(headers: RequestHeaders): void {
   for (const [header, harmless] of Object.entries(WISHES)) {
     const value = headers.get(header);
     if (value === undefined || value === "" || harmless.includes(value)) continue;

@@ -3,7 +3,7 @@ import type { Clock } from "#base/lib/clock.ts";
 import type { Body, FileStore } from "#sharing/storage/file-store.ts";
 import type { RequestBody } from "./request-body.ts";
 import { S3Error } from "./s3-error.ts";
-import type { CanonicalHeaders } from "./sigv4/signing.ts";
+import type { RequestHeaders } from "./sigv4/signing.ts";
 
 /** A request whose signature is good. */
 export interface S3Request {
@@ -17,7 +17,7 @@ export interface S3Request {
   /** First value of each parameter. */
   readonly query: ReadonlyMap<string, string>;
   /** Values are one character a byte; {@link headerText} reads them. */
-  readonly headers: CanonicalHeaders;
+  readonly headers: RequestHeaders;
   readonly body: RequestBody;
 }
 

@@ -11,14 +11,14 @@ import {
   startChecksum,
 } from "./checksum.ts";
 import { asS3Error, S3Error } from "./s3-error.ts";
-import { type CanonicalHeaders, UNSIGNED_PAYLOAD } from "./sigv4/signing.ts";
+import { type RequestHeaders, UNSIGNED_PAYLOAD } from "./sigv4/signing.ts";
 import { sameSignature, type Verified } from "./sigv4/verify.ts";
 
 /** A client that sends nothing for this long is gone, in ms. */
 const IDLE_LIMIT = 300_000;
 
 export interface RequestBodyOptions {
-  readonly headers: CanonicalHeaders;
+  readonly headers: RequestHeaders;
   readonly verified: Verified;
   /** The bytes as they come; nothing is read before they are asked for. */
   readonly source: Body;
@@ -211,7 +211,7 @@ function readClaims({ headers, verified, checksums }: RequestBodyOptions): Claim
   };
 }
 
-function readFraming(headers: CanonicalHeaders, verified: Verified): ChunkedFraming | undefined {
+function readFraming(headers: RequestHeaders, verified: Verified): ChunkedFraming | undefined {
   const { key, timestamp, scope, signature: seed } = verified;
   const signing = { key, timestamp, scope, seed };
   switch (verified.payload) {
@@ -230,7 +230,7 @@ function readFraming(headers: CanonicalHeaders, verified: Verified): ChunkedFram
 }
 
 /** At most the one checksum: nothing else may stand in a trailer. */
-function announcedTrailers(headers: CanonicalHeaders): readonly string[] {
+function announcedTrailers(headers: RequestHeaders): readonly string[] {
   const names = (headers.get("x-amz-trailer") ?? "").split(",").map((name) => name.trim().toLowerCase());
   const announced = names.filter((name) => name !== "");
   if (announced.length > 1 || announced.some((name) => checksumOfHeader(name) === undefined)) {
@@ -239,14 +239,14 @@ function announcedTrailers(headers: CanonicalHeaders): readonly string[] {
   return announced;
 }
 
-function readLength(headers: CanonicalHeaders, name: string): number | undefined {
+function readLength(headers: RequestHeaders, name: string): number | undefined {
   const text = headers.get(name);
   if (text === undefined) return undefined;
   if (!/^\d{1,15}$/.test(text)) throw new S3Error("InvalidArgument", `The ${name} header is not a length.`);
   return Number(text);
 }
 
-function readMd5(headers: CanonicalHeaders): string | undefined {
+function readMd5(headers: RequestHeaders): string | undefined {
   const text = headers.get("content-md5");
   if (text === undefined) return undefined;
   if (Buffer.from(text, "base64").length !== 16 || text.length !== 24) {
@@ -255,7 +255,7 @@ function readMd5(headers: CanonicalHeaders): string | undefined {
   return text;
 }
 
-function readChecksum(headers: CanonicalHeaders, trailers: readonly string[]): Claims["checksum"] {
+function readChecksum(headers: RequestHeaders, trailers: readonly string[]): Claims["checksum"] {
   refuseUnknownChecksum(headers);
   const inHeaders = CHECKSUMS.filter((name) => headers.has(`x-amz-checksum-${name}`));
   const inTrailers = trailers.map((name) => checksumOfHeader(name)!);
@@ -275,7 +275,7 @@ function readChecksum(headers: CanonicalHeaders, trailers: readonly string[]): C
 }
 
 /** A claim that nobody can check is not taken for one that holds. @throws S3Error InvalidRequest. */
-function refuseUnknownChecksum(headers: CanonicalHeaders): void {
+function refuseUnknownChecksum(headers: RequestHeaders): void {
   for (const name of headers.keys()) {
     if (!name.startsWith(CHECKSUM_PREFIX) || CHECKSUM_WORDS.has(name.slice(CHECKSUM_PREFIX.length))) continue;
     if (checksumOfHeader(name) === undefined) {

@@ -21,7 +21,7 @@ import { headerBytes, type S3Context, type S3Response } from "./operation.ts";
 import { RequestBody } from "./request-body.ts";
 import { findOperation } from "./router.ts";
 import { asS3Error, S3Error } from "./s3-error.ts";
-import { type CanonicalHeaders, canonicalHeaders } from "./sigv4/signing.ts";
+import { type RequestHeaders, readHeaders } from "./sigv4/signing.ts";
 import { verifyRequest } from "./sigv4/verify.ts";
 import { parseQuery, type Query } from "./uri.ts";
 
@@ -161,7 +161,7 @@ class Door {
     const id = Buffer.from(this.#random.fill(new Uint8Array(8)))
       .toString("hex")
       .toUpperCase();
-    const headers = canonicalHeaders(request.raw.rawHeaders);
+    const headers = readHeaders(request.raw.rawHeaders);
     const response = await this.#outcome(request, reply, id);
     reply.code(response.status);
     reply.headers({
@@ -205,7 +205,7 @@ class Door {
     reply: FastifyReply,
     onBody: (body: RequestBody) => void,
   ): Promise<S3Response> {
-    const sent = canonicalHeaders(request.raw.rawHeaders);
+    const sent = readHeaders(request.raw.rawHeaders);
     if (request.method === "OPTIONS") return preflight(sent, this.#options.corsOrigins);
     const { credentials, region, clock, baseDomains } = this.#options;
     // A client behind a proxy's settings sends the whole URL (RFC 9112 section 3.2.2).
@@ -269,7 +269,7 @@ class Door {
 }
 
 /** @throws S3Error AccessDenied where the client expects the bucket to be another's. */
-function checkOwner(headers: CanonicalHeaders, owner: string): void {
+function checkOwner(headers: RequestHeaders, owner: string): void {
   const expected =
     headers.get("x-amz-expected-bucket-owner") ?? headers.get("x-amz-source-expected-bucket-owner");
   if (expected !== undefined && expected !== owner) throw new S3Error("AccessDenied", "Access Denied");
@@ -319,7 +319,7 @@ const SIGNING_PARAMETERS = new Set([
   "x-amz-content-sha256",
 ]);
 
-function withHoisted(headers: CanonicalHeaders, query: Query): CanonicalHeaders {
+function withHoisted(headers: RequestHeaders, query: Query): RequestHeaders {
   const all = new Map<string, string>();
   for (const [name, value] of query) {
     const header = name.toLowerCase();

@@ -2,8 +2,8 @@ import type { S3Credentials } from "../credentials.ts";
 import { encodePath, encodeUri, type Query } from "../uri.ts";
 import {
   ALGORITHM,
-  canonicalHeaders,
   canonicalRequest,
+  readHeaders,
   scopeText,
   signature,
   signingKey,
@@ -46,7 +46,7 @@ export function presign(request: PresignRequest): string {
     method: request.method,
     path,
     query,
-    headers: canonicalHeaders(["host", host]),
+    headers: readHeaders(["host", host]),
     signedHeaders: ["host"],
     payloadHash: UNSIGNED_PAYLOAD,
   });

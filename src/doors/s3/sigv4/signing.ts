@@ -21,22 +21,30 @@ export function scopeText(scope: Scope): string {
   return `${scope.date}/${scope.region}/s3/aws4_request`;
 }
 
-/** Header names in lower case → value, as canonicalised: trimmed, inner runs of blanks as one, lists joined by `,`. */
-export type CanonicalHeaders = ReadonlyMap<string, string>;
+/** Header names in lower case → value as it was sent, without the blanks around it; lists joined by `,`. */
+export type RequestHeaders = ReadonlyMap<string, string>;
 
 /**
  * From name and value alternating, as they came. Values are one character a byte (latin1), so that what is hashed is
- * what was sent, whatever its encoding.
+ * what was sent, whatever its encoding; a byte A0 is part of a letter there, and no blank.
  */
-export function canonicalHeaders(raw: readonly string[]): CanonicalHeaders {
+export function readHeaders(raw: readonly string[]): RequestHeaders {
   const headers = new Map<string, string>();
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
-    const value = raw[i + 1]!.trim().replace(/[ \t]+/g, " ");
+    const value = withoutBlanks(raw[i + 1]!);
     const before = headers.get(name);
     headers.set(name, before === undefined ? value : `${before},${value}`);
   }
   return headers;
+}
+
+function withoutBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && " \t".includes(text[start]!)) start++;
+  while (end > start && " \t".includes(text[end - 1]!)) end--;
+  return text.slice(start, end);
 }
 
 export interface RequestToSign {
@@ -45,7 +53,7 @@ export interface RequestToSign {
   readonly path: string;
   /** Decoded, without `X-Amz-Signature`. */
   readonly query: Query;
-  readonly headers: CanonicalHeaders;
+  readonly headers: RequestHeaders;
   /** Lower case, sorted. */
   readonly signedHeaders: readonly string[];
   /** Hex SHA-256, `UNSIGNED-PAYLOAD` or a `STREAMING-…` name. */
@@ -63,7 +71,10 @@ export function canonicalRequest(request: RequestToSign): string {
     request.method,
     encodePath(request.path),
     query,
-    ...request.signedHeaders.map((name) => `${name}:${request.headers.get(name) ?? ""}`),
+    // Runs of blanks are signed as one, and kept as they are.
+    ...request.signedHeaders.map(
+      (name) => `${name}:${(request.headers.get(name) ?? "").replace(/[ \t]+/g, " ")}`,
+    ),
     "",
     request.signedHeaders.join(";"),
     request.payloadHash,

@@ -5,9 +5,9 @@ import { S3Error } from "../s3-error.ts";
 import type { Query } from "../uri.ts";
 import {
   ALGORITHM,
-  type CanonicalHeaders,
   canonicalRequest,
   parseTimestamp,
+  type RequestHeaders,
   type Scope,
   signature,
   signingKey,
@@ -27,7 +27,7 @@ export interface RequestToVerify {
   /** Decoded. */
   readonly path: string;
   readonly query: Query;
-  readonly headers: CanonicalHeaders;
+  readonly headers: RequestHeaders;
 }
 
 export interface VerifyOptions {
@@ -166,7 +166,7 @@ function parseSignedHeaders(text: string): readonly string[] {
   return names.toSorted();
 }
 
-function headerTimestamp(headers: CanonicalHeaders): string {
+function headerTimestamp(headers: RequestHeaders): string {
   const own = headers.get("x-amz-date");
   if (own !== undefined) return own;
   const date = Date.parse(headers.get("date") ?? "");
@@ -252,7 +252,7 @@ function checkSignature(
 }
 
 /** The host and every `x-amz-` header must be covered: an unsigned one could have been added on the way. */
-function checkCoverage(headers: CanonicalHeaders, signed: readonly string[]): void {
+function checkCoverage(headers: RequestHeaders, signed: readonly string[]): void {
   const missing = [...headers.keys()].filter(
     (name) => (name === "host" || name.startsWith("x-amz-")) && !signed.includes(name),
   );
