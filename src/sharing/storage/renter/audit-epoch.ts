@@ -63,12 +63,12 @@ async function survey({ book, random }: EpochParts): Promise<Map<PeerId, HostSha
 /** @returns roots, in hex, of the shards that the host says it has lost */
 async function examine(
   host: PeerId,
-  { bytes, sample: { slab, index } }: HostShards,
+  { bytes, count, sample: { slab, index } }: HostShards,
   { renter, log, ...parts }: EpochParts,
 ): Promise<ReadonlySet<string>> {
   const admitted = new Set<string>();
   if (renter.hosts.state(host) !== "ready" || !(await renter.client.checkTrouble(host))) return admitted;
-  for (const { root } of (await renter.client.lost(host)) ?? []) admitted.add(toHex(root));
+  for (const { root } of (await renter.client.lost(host, count)) ?? []) admitted.add(toHex(root));
   const { root } = slab.shards[index]!;
   if (admitted.has(toHex(root)) || parts.isLost(slab.id, index)) return admitted;
   const { shardLength } = new SlabGeometry(slab.scheme, slab.length);

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { SeededRandom } from "#base/lib/random.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
+import type { Mesh } from "#sharing/mesh/mesh.ts";
+import { accept, type Outcome } from "#sharing/mesh/protocol.ts";
 import { CELL_BYTES } from "../codec/scheme.ts";
 import { FriendlyDeals } from "../files/test-circle.ts";
 import { makeShard, startHost } from "../host/test-host.ts";
@@ -22,7 +24,7 @@ async function openPair(t: TestContext) {
     served: (host, bytes, evidence) =>
       void served.push({ host, bytes, evidence: Buffer.from(evidence).toString("hex") }),
   });
-  return { client, random, served, host: world.mesh.self };
+  return { client, random, served, mesh, host: world.mesh.self };
 }
 
 test("a host is credited with cells that it sent and that their proof holds for, and with nothing else", async (t) => {
@@ -50,4 +52,19 @@ test("a host is credited with cells that it sent and that their proof holds for,
   // For a shard half as long the proof does not hold.
   assert.equal((await client.read(host, { ...shard, length: 2 * CELL_BYTES }, 0, 1)).ok, false);
   assert.equal(served.length, 2);
+});
+
+test("a host that lists lost shards without end is believed no further than it can have some", async (t) => {
+  const { client, random, mesh, host } = await openPair(t);
+  let pages = 0;
+  mesh.call = (async (): Promise<Outcome<unknown>> => {
+    pages++;
+    const shards = Array.from({ length: 500 }, () => ({
+      ...{ root: random.fill(new Uint8Array(32)), length: 1, state: "lost" },
+    }));
+    return accept({ shards, more: true });
+  }) as Mesh["call"];
+  const lost = await client.lost(host, 1_000);
+  assert.ok(lost !== undefined && lost.length > 1_000 && lost.length < 12_000, `${lost?.length} shards`);
+  assert.ok(pages < 24, `${pages} pages`);
 });

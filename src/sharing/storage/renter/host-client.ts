@@ -39,6 +39,8 @@ export interface HostClientDependencies {
 /** Messages of one upload that are under way at a time, and cells in each: every message is copied on its way. */
 const PIPELINE = 2;
 const UPLOAD_CELLS = 4;
+/** Shards that a host may have of ours beside those in the index: still to be dropped, or of a machine not heard of. */
+const MOST_STRAY = 10_000;
 /** A peer that does not tell its heads within this does not hold up a restore. */
 const HEAD_TIMEOUT_MS = 10_000;
 
@@ -155,8 +157,11 @@ export class HostClient {
     return true;
   }
 
-  /** The shards that a host declares lost; undefined when it does not answer. */
-  async lost(host: PeerId): Promise<readonly ListedShard[] | undefined> {
+  /**
+   * The shards that a host declares lost; undefined when it does not answer.
+   * @param held how many it has of ours: one that lists many more is believed no further.
+   */
+  async lost(host: PeerId, held: number): Promise<readonly ListedShard[] | undefined> {
     const all: ListedShard[] = [];
     let after: Uint8Array | undefined;
     for (let listed = 0; ; ) {
@@ -165,8 +170,7 @@ export class HostClient {
       all.push(...page.value.shards.filter(({ state }) => state === "lost"));
       after = page.value.shards.at(-1)?.root;
       listed += page.value.shards.length;
-      // An owner has a bounded number of slabs; a host that lists without end is not believed.
-      if (!page.value.more || after === undefined || listed > 1_000_000) return all;
+      if (!page.value.more || after === undefined || listed > held + MOST_STRAY) return all;
     }
   }
 
