@@ -557,3 +557,26 @@ test("a file that can not be closed does not keep the folder from being opened a
   value(await alice.store(shard));
   assert.deepEqual(value(await alice.read(shard, 0, 2)).bytes, shard.bytes);
 });
+
+test("an upload whose file could not be removed gives its room back when it can", async (t) => {
+  const { renter, random, host, disk } = await world(t);
+  const alice = renter();
+  const shard = makeShard(random, 2 * CELL_BYTES);
+  value(await alice.begin(shard));
+  value(await alice.put(shard, 0));
+  const { files } = disk;
+  const remove = files.remove.bind(files);
+  files.remove = async () => {
+    throw Object.assign(new Error("i/o error"), { code: "EIO" });
+  };
+  assert.equal(refusal(await alice.call(methods.abandon, { upload: shard.upload })), "unavailable");
+  await assert.rejects(host.collectUploads(), /i\/o error/);
+  assert.ok(host.status().usedBytes > 0, "its file is still there");
+  files.remove = remove;
+  assert.equal(await host.collectUploads(), 1);
+  assert.equal(host.status().usedBytes, 0);
+  assert.equal(await host.collectUploads(), 0);
+  assert.equal(host.status().usedBytes, 0);
+  const groups = await files.readDirectory("/host/shards");
+  for (const group of groups) assert.deepEqual(await files.readDirectory(`/host/shards/${group}`), []);
+});

@@ -46,6 +46,8 @@ interface Upload {
   handle: OpenFile | undefined;
   /** Set once it ended, was given up or failed: nobody may write to it any more. */
   gone: boolean;
+  /** Its removal has begun, and failed where it stays so: it is gone on with when uploads are collected. */
+  leaving: boolean;
   readonly lock: Mutex;
 }
 
@@ -88,6 +90,7 @@ export class Uploads {
       hashes: undefined,
       handle: undefined,
       gone: false,
+      leaving: false,
     });
     this.#d.space.count(account, { bytes: shardCharge(length), uploads: 1 });
   }
@@ -124,6 +127,7 @@ export class Uploads {
       hashes: Array.from({ length: leafCountOf(length) }, () => undefined),
       handle: undefined,
       gone: false,
+      leaving: false,
     };
     this.#uploads.set(uploadKey(account, id), upload);
     return upload;
@@ -248,17 +252,20 @@ export class Uploads {
 
   /** Removes an upload, and gives its room back once its file is gone. */
   async #discard(upload: Upload): Promise<void> {
-    if (upload.gone) return;
+    if (upload.gone && !upload.leaving) return;
     upload.gone = true;
+    upload.leaving = true;
     const { account, id, file, length, handle } = upload;
+    upload.handle = undefined;
     await handle?.close();
     if (file !== undefined) await this.#d.files.remove(file);
+    upload.leaving = false;
     this.#uploads.delete(uploadKey(account, id));
     this.#d.space.count(account, { bytes: -shardCharge(length), uploads: -1 });
     await this.#d.index.note(this.#d.index.dropUpload(account, id));
   }
 
-  /** Removes what is idle or too old. @returns how many. */
+  /** Removes what is idle or too old, and what could not be removed before. @returns how many. */
   async collect(): Promise<number> {
     const now = this.#d.clock.now();
     const { idleMs, totalMs } = this.#d.limits;
@@ -266,7 +273,8 @@ export class Uploads {
     for (const upload of [...this.#uploads.values()]) {
       // A clock that was set back must not keep an upload for ever.
       const isFresh = (since: number, most: number) => now - since < most && since - now < most;
-      if (isFresh(upload.touched, idleMs) && isFresh(upload.begun, totalMs)) continue;
+      const isKept = isFresh(upload.touched, idleMs) && isFresh(upload.begun, totalMs);
+      if (isKept && !upload.leaving) continue;
       await upload.lock.run(() => this.#discard(upload));
       collected++;
     }
