@@ -9,6 +9,7 @@ import { systemClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
 import type { ApiContext } from "#doors/api/context.ts";
 import { EventHub } from "#doors/api/event-hub.ts";
+import { nodeRoutes } from "#doors/api/routes/node.ts";
 import { peersRoutes } from "#doors/api/routes/peers.ts";
 import type { SharingControl } from "#doors/api/sharing-control.ts";
 import { API_COOKIE, ApiRefusal } from "#doors/cli/api-client.ts";
@@ -68,7 +69,13 @@ async function terminal(context: TestContext, control: Partial<SharingControl>):
     jobs: "/none",
   };
   const app = Fastify();
-  app.register(async (scope) => peersRoutes(scope, api), { prefix: "/api" });
+  app.register(
+    async (scope) => {
+      peersRoutes(scope, api);
+      nodeRoutes(scope, api);
+    },
+    { prefix: "/api" },
+  );
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
     reply.code(error.statusCode ?? 500).send({ error: error.message }),
   );
@@ -124,5 +131,28 @@ test("a service that there is not is told of before anybody is asked", async (co
   await assert.rejects(
     shell.type("receipts", "--service", "laundry"),
     /^UsageError: --service laundry: storage, compute or relay is needed$/,
+  );
+});
+
+test("an invitation says when it leads to this machine alone, and a peer that is not there what to look at", async (context) => {
+  let listening = ["/ip4/127.0.0.1/tcp/8440", "/ip4/127.0.0.1/tcp/8441/ws"];
+  let reason = "connection error 127.0.0.1:8440: connect ECONNREFUSED 127.0.0.1:8440";
+  const shell = await terminal(context, {
+    status: async () => ({ listening }) as unknown as Awaited<ReturnType<SharingControl["status"]>>,
+    invite: async () => ({ ok: true, value: { link: "freehold:join/abc", expires: 1 } }),
+    addPeer: async () => ({ ok: false, reason }),
+  });
+  await shell.type("peer", "invite");
+  assert.match(shell.printed.at(-1)!.text, /leads to this machine alone.*\n.*--meshbind=/);
+  listening = ["/ip4/127.0.0.1/tcp/8440", "/ip4/192.168.1.2/tcp/8440"];
+  await shell.type("peer", "invite");
+  assert.doesNotMatch(shell.printed.at(-1)!.text, /this machine alone/);
+  await assert.rejects(shell.type("peer", "add", "freehold:join/abc"), /does not answer .*needs --meshbind/);
+  reason = "connection error 192.168.1.2:8440: connect EHOSTUNREACH 192.168.1.2:8440";
+  await assert.rejects(shell.type("peer", "add", "freehold:join/abc"), /is its node running/);
+  reason = "the invitation has expired";
+  await assert.rejects(
+    shell.type("peer", "add", "freehold:join/abc"),
+    /^ApiRefusal: the invitation has expired$/,
   );
 });

@@ -69,7 +69,9 @@ export async function transferAll<T extends { readonly path: string; readonly si
         });
       } catch (error) {
         failed = true;
-        throw new Error(`${file.path}: ${reasonOf(error as Error)}`, { cause: error });
+        throw new Error(`${file.path}: ${reasonOf(error as Error)}${hintOf(error as Error)}`, {
+          cause: error,
+        });
       }
       done++;
       show();
@@ -80,4 +82,12 @@ export async function transferAll<T extends { readonly path: string; readonly si
   } finally {
     line.end();
   }
+}
+
+/** What to do where hosts are missing, behind the reason. */
+function hintOf({ message }: Error): string {
+  if (/hosts can be reached|hosts took a shard/.test(message)) {
+    return "; friends become hosts with freehold host start, freehold files status shows which are there";
+  }
+  return /shards needed of slab/.test(message) ? "; freehold files status shows which hosts are away" : "";
 }

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { renderUnicodeCompact } from "uqr";
 import type { SharingControl } from "#doors/api/sharing-control.ts";
+import { type ApiClient, ApiRefusal } from "../api-client.ts";
 import { type CliContext, type CommonOptions, UsageError } from "../cli-context.ts";
 import { byteText } from "../progress-line.ts";
 import { parseCount } from "./parse-count.ts";
@@ -44,9 +45,8 @@ function inviteCommand(peer: Command, context: CliContext): void {
     .action(async (options: CommonOptions & { uses: string; hours: string }) => {
       const uses = parseCount(options.uses, "--uses", 1, 1000);
       const seconds = HOUR * parseCount(options.hours, "--hours", 1, MAX_HOURS);
-      const made = await context
-        .api(options)
-        .post<{ link: string; expires: number }>("/peers/invitations", { uses, seconds });
+      const api = context.api(options);
+      const made = await api.post<{ link: string; expires: number }>("/peers/invitations", { uses, seconds });
       const until = new Date(made.expires * 1000).toLocaleString();
       const text = [
         renderUnicodeCompact(made.link, { ecc: "L" }),
@@ -55,16 +55,41 @@ function inviteCommand(peer: Command, context: CliContext): void {
         "",
         `For ${uses === 1 ? "one account" : `${uses} accounts`}, until ${until}. On the other machine:`,
         `  freehold peer add ${made.link.slice(0, 24)}…`,
+        ...((await isHeardHereAlone(api)) ? ["", HERE_ALONE] : []),
       ].join("\n");
       context.print(options, made, text);
     });
+}
+
+const HERE_ALONE =
+  "It leads to this machine alone, where the mesh listens now. To let other machines in, start the node with\n" +
+  "  --meshbind=/ip4/<address of this machine>/tcp/8440";
+
+/** True when the mesh listens on loopback and nowhere else: nobody can take an invitation up from elsewhere. */
+async function isHeardHereAlone(api: ApiClient): Promise<boolean> {
+  const { sharing } = await api.get<{ sharing: { listening?: readonly string[] } }>("/status");
+  return sharing.listening?.every((address) => LOOPBACK.test(address)) === true;
+}
+
+const LOOPBACK = /^\/(ip4\/127\.|ip6\/::1\/|dns[46]?\/localhost\/)/;
+
+/** Whom the other machine did not hear: what to look at. */
+function unheard(error: Error): never {
+  if (
+    !(error instanceof ApiRefusal && /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|timed? ?out/i.test(error.message))
+  )
+    throw error;
+  const hint = /127\.0\.0\.1|::1/.test(error.message)
+    ? "the address is of this machine alone: if the peer is on another, its node needs --meshbind and a new invitation"
+    : "is its node running, and may this machine reach it there?";
+  throw new Error(`the peer does not answer (${error.message}); ${hint}`, { cause: error });
 }
 
 function changeCommands(peer: Command, context: CliContext): void {
   context
     .command(peer, "add <link>", "accept an invitation, or add a peer by its address (/ip4/…/tcp/…/p2p/…)")
     .action(async (link: string, options: CommonOptions) => {
-      const added = await context.api(options).post<Peer>("/peers", { link });
+      const added = await context.api(options).post<Peer>("/peers", { link }).catch(unheard);
       context.print(options, added, `Connected to ${nameOf(added)}, ${added.standing}.`);
     });
 
