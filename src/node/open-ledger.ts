@@ -13,7 +13,7 @@ import {
   type MempoolOptions,
   whyImpossible as whyMempoolImpossible,
 } from "#ledger/mempool/mempool-options.ts";
-import { loadMempool, saveMempool } from "#ledger/mempool/persist-mempool.ts";
+import { loadMempool, type PersistDependencies, saveMempool } from "#ledger/mempool/persist-mempool.ts";
 import { BlockTemplates } from "#ledger/mining/block-templates.ts";
 import type { GenerateDependencies } from "#ledger/mining/generate.ts";
 import type { MiningChain } from "#ledger/mining/mining-chain.ts";
@@ -158,13 +158,26 @@ export async function openLedger(
     source: new OwnChainSource({ chain, mempool, acceptor, fees, peers, log }),
     warnings: () => [...(isHidden ? [PROXY_WARNING] : []), ...warningsOfChain(), ...peers.warnings],
     takeInStoredBlocks() {
-      const importing = importStored();
-      // Whatever still comes in from disk ends before the chain is closed.
+      const persistence = { files: disk.files, random, log, now };
+      const persists = settings.boolean("persistmempool", true);
+      stack.defer(async () => {
+        if (!persists || !mempool.loaded) return;
+        const version1 = settings.boolean("persistmempoolv1", false);
+        await saveMempool(mempool, paths.mempool, persistence, { version1 }).catch((error: Error) => {
+          log.warn(`Failed to dump mempool: ${error.message}. Continuing anyway.`);
+        });
+      });
+      const importing = importStored(persists ? persistence : undefined);
       stack.defer(() => importing);
+      // Whatever still comes in from disk would keep the end waiting: it is cut off, also when the start fails.
+      stack.defer(() => {
+        end.because(undefined);
+        chain.interrupt();
+      });
     },
   };
 
-  async function importStored(): Promise<void> {
+  async function importStored(persistence: PersistDependencies | undefined): Promise<void> {
     try {
       await chain.importBlocks(await importPaths(settings, disk.files, log));
       loadingBlocks = false;
@@ -173,16 +186,8 @@ export async function openLedger(
         end.because(undefined);
         return;
       }
-      const persistence = { files: disk.files, random, log, now };
-      if (settings.boolean("persistmempool", true)) {
+      if (persistence !== undefined) {
         await loadMempool(acceptor, paths.mempool, persistence, { interrupted: () => end.asked });
-        stack.defer(async () => {
-          if (!mempool.loaded) return;
-          const version1 = settings.boolean("persistmempoolv1", false);
-          await saveMempool(mempool, paths.mempool, persistence, { version1 }).catch((error: Error) => {
-            log.warn(`Failed to dump mempool: ${error.message}. Continuing anyway.`);
-          });
-        });
       }
       mempool.loaded = !end.asked;
     } catch (error) {

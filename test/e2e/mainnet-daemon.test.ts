@@ -40,6 +40,38 @@ async function untilHeight(node: NodeProcess, height = HEIGHT): Promise<void> {
   await until(`it is at height ${height}`, async () => (await node.rpc("getblockcount")) === height);
 }
 
+/** Enough passes over the file that no machine is through with them when it is told to stop. */
+const PASSES = 500;
+
+test("a node that takes blocks in from disk stops at once, and one that cannot start does not go on", {
+  skip,
+}, async () => {
+  const load = Array<string>(PASSES).fill(`-loadblock=${FILE}`);
+  const passes = (log: string) => log.split("Importing blocks file").length - 1;
+  const node = await startNode({ network: "", networkFolder: "", wait: false, args: [...LENIENT, ...load] });
+  const log = join(node.folder, "debug.log");
+  await until("it takes blocks in", () => existsSync(log) && passes(node.debugLog) > 0);
+  const datadir = node.keep();
+  assert.deepEqual(await node.kill("SIGTERM"), { code: 0, signal: null, stdout: "", stderr: "" });
+  assert.ok(passes(node.debugLog) < PASSES / 2, `${passes(node.debugLog)} passes`);
+
+  const failing = await startNode({
+    network: "",
+    networkFolder: "",
+    wait: false,
+    datadir,
+    args: [...LENIENT, ...load, "-bind=1.2.3.4.5"],
+  });
+  const { code, stderr } = await failing.ended;
+  assert.deepEqual([code, stderr], [1, "Error: Cannot resolve -bind address: '1.2.3.4.5'\n"]);
+  assert.doesNotMatch(failing.debugLog, /\[error\]/);
+  assert.ok(passes(failing.debugLog) < PASSES / 2);
+
+  await using again = await start([...LENIENT, `-loadblock=${FILE}`], datadir);
+  await untilHeight(again);
+  await assertCoins(again);
+});
+
 async function assertCoins(node: NodeProcess): Promise<void> {
   const found: Reply = await node.rpc("gettxoutsetinfo");
   const picked = Object.fromEntries(Object.keys(COINS).map((name) => [name, found[name]]));

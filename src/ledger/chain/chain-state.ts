@@ -312,7 +312,10 @@ export class ChainState {
       if (this.#reindexing) await this.#reindex(new BlockImport(target));
       const blocks = new BlockImport(target);
       for (const path of paths) {
-        for (const file of await blockFilesAt(files, path)) await this.#importFile(blocks, file);
+        for (const file of await blockFilesAt(files, path)) {
+          if (this.#stopped) return;
+          await this.#importFile(blocks, file);
+        }
       }
       await this.#activate();
     } catch (error) {
@@ -382,6 +385,11 @@ export class ChainState {
   /** Writes everything out. */
   flush(): Promise<void> {
     return this.#locked(() => flushChain(this.#parts, "always", true));
+  }
+
+  /** It will be closed: whatever takes in or connects blocks ends after the one that it is at. */
+  interrupt(): void {
+    this.#stopped = true;
   }
 
   /** Writes everything out, unless the chain has failed, and lets go of the directory. */
