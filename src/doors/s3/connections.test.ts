@@ -31,5 +31,9 @@ test("idle connections do not keep a new one out", { timeout: 60_000 }, async (t
     idle.push(...(await Promise.all(Array.from({ length: 20 }, () => idleConnection(door.port)))));
   }
   assert.equal((await door.client.send("PUT", "/bucket")).status, 200);
+  const last = idle.at(-1)!;
+  last.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const [piece] = (await once(last, "data")) as [Buffer];
+  assert.match(piece.toString("latin1"), /^HTTP\/1\.1 403 /, "those that were used last are still there");
   assert.equal((await door.client.send("PUT", "/bucket/key", { body: "here" })).status, 200);
 });

@@ -4,7 +4,7 @@
  * alone.
  */
 import { createHash } from "node:crypto";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { BlockList, isIP } from "node:net";
 import { Readable } from "node:stream";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -16,6 +16,7 @@ import { parseAddress } from "./address.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { S3Credentials } from "./credentials.ts";
 import { errorDocument } from "./error-document.ts";
+import { closeIdleBeyond } from "./idle-connections.ts";
 import { refuseUnknownWishes } from "./object-headers.ts";
 import { headerBytes, type S3Context, type S3Response } from "./operation.ts";
 import { RequestBody } from "./request-body.ts";
@@ -27,7 +28,7 @@ import { parseQuery, type Query } from "./uri.ts";
 
 /** Connections at once; more are reset. */
 const MAX_CONNECTIONS = 512;
-/** With so few left, those on which nothing is asked are closed. */
+/** So many are kept free of connections on which nothing is asked. */
 const SPARE_CONNECTIONS = 32;
 /** A connection on which nothing moves either way for so long is cut, in ms; a store may take its time. */
 const IDLE_LIMIT = 3_600_000;
@@ -81,7 +82,7 @@ export function createS3Server(options: S3ServerOptions): S3Server {
     },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
-  keepRoom(app.server);
+  closeIdleBeyond(app.server, MAX_CONNECTIONS - SPARE_CONNECTIONS);
   app.server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
     door.expectContinue(request);
     app.routing(request, response);
@@ -98,18 +99,6 @@ export function createS3Server(options: S3ServerOptions): S3Server {
       cancel();
     },
   };
-}
-
-/** Clients keep connections for later by the hundred; those must not keep out one who has something to ask. */
-function keepRoom(server: Server): void {
-  let open = 0;
-  server.on("connection", (socket) => {
-    open++;
-    socket.once("close", () => {
-      open--;
-    });
-    if (open > MAX_CONNECTIONS - SPARE_CONNECTIONS) server.closeIdleConnections();
-  });
 }
 
 async function listen(
