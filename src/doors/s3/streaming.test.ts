@@ -7,8 +7,9 @@ import { silentLogger } from "#base/lib/logger.ts";
 import type { Body, ObjectInfo } from "#sharing/storage/file-store.ts";
 import { createS3Server } from "./server.ts";
 import { presign } from "./sigv4/presign.ts";
+import { expectError } from "./test-support/door-under-test.ts";
 import { MemoryFileStore } from "./test-support/memory-file-store.ts";
-import { CREDENTIALS, REGION } from "./test-support/open-door.ts";
+import { CREDENTIALS, openDoorOver, REGION } from "./test-support/open-door.ts";
 
 const PIECE = 64 * 1024;
 const SIZE = 512 * 1024 * 1024;
@@ -115,6 +116,23 @@ test("a store that is slow holds the client back, and a client that leaves store
   socket.destroy();
   assert.match(String(await files.ended.promise), /connection ended within the body/);
   assert.ok(files.taken < SIZE);
+});
+
+test("what is too large to copy at once is refused as S3 refuses it", async () => {
+  class LargeStore extends MemoryFileStore {
+    override async head(bucket: string, key: string): Promise<ObjectInfo> {
+      return { ...(await super.head(bucket, key)), size: 5 * 1024 ** 3 + 1 };
+    }
+  }
+  const door = await openDoorOver(new LargeStore(systemClock), async () => undefined);
+  try {
+    await door.client.send("PUT", "/bucket");
+    await door.client.send("PUT", "/bucket/large", { body: "x" });
+    const copy = { headers: { "x-amz-copy-source": "bucket/large" } };
+    expectError(await door.client.send("PUT", "/bucket/copy", copy), 400, "InvalidRequest");
+  } finally {
+    await door.close();
+  }
 });
 
 test("512 MiB up and down in bounded memory", async (t) => {

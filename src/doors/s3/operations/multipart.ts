@@ -13,7 +13,7 @@ import { S3Error } from "../s3-error.ts";
 import { encodePath } from "../uri.ts";
 import { childText, element, malformed, parseXml, s3Document } from "../xml.ts";
 import { commonPrefixes, encoder, ownerElement, readLimit, readNarrowing } from "./listing.ts";
-import { bodyOfObject, checksumHeader, copyResult, copySourceVersion, MAX_PUT } from "./objects.ts";
+import { bodyOfObject, checkCopySize, checksumHeader, copyResult, copySourceVersion } from "./objects.ts";
 
 const MAX_PARTS = 10_000;
 const MAX_PAGE = 1000;
@@ -48,12 +48,7 @@ export const uploadPartCopy: Operation = async (request, { files }) => {
   checkCopyConditions(request.headers, source);
   const text = request.headers.get("x-amz-copy-source-range");
   const range = text === undefined ? undefined : parseCopyRange(text, source.size);
-  if ((range === undefined ? source.size : range.last - range.first + 1) > MAX_PUT) {
-    throw new S3Error(
-      "InvalidRequest",
-      "The specified copy source is larger than the maximum allowable size.",
-    );
-  }
+  checkCopySize(range === undefined ? source.size : range.last - range.first + 1);
   const part = await files.copyPart(upload, number, source, range);
   return {
     ...xmlResponse(s3Document("CopyPartResult", copyResult(part))),

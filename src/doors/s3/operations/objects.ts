@@ -16,7 +16,7 @@ import { S3Error, unknownWish } from "../s3-error.ts";
 import { element, s3Document } from "../xml.ts";
 
 /** Largest object or part that one request may bring or copy: 5 GiB. */
-export const MAX_PUT = 5 * 1024 ** 3;
+const MAX_PUT = 5 * 1024 ** 3;
 
 export const putObject: Operation = async (request, { files }) => {
   const body = bodyOfObject(request);
@@ -43,6 +43,15 @@ function tooLarge(size: number): S3Error {
     ProposedSize: String(size),
     MaxSizeAllowed: String(MAX_PUT),
   });
+}
+
+/** @throws S3Error InvalidRequest where one request may not copy so much. */
+export function checkCopySize(size: number): void {
+  if (size <= MAX_PUT) return;
+  throw new S3Error(
+    "InvalidRequest",
+    `The specified copy source is larger than the maximum allowable size for a copy source: ${MAX_PUT}`,
+  );
 }
 
 /** The checksum that was verified, told back. */
@@ -156,7 +165,7 @@ export const deleteObject: Operation = async (request, { files }) => {
 export const copyObject: Operation = async (request, { files }) => {
   const source = await readCopySource(request, files);
   checkCopyConditions(request.headers, source);
-  if (source.size > MAX_PUT) throw tooLarge(source.size);
+  checkCopySize(source.size);
   const directive = request.headers.get("x-amz-metadata-directive") ?? "COPY";
   if (directive !== "COPY" && directive !== "REPLACE") {
     throw new S3Error("InvalidArgument", "Unknown metadata directive.", {
