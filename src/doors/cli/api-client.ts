@@ -1,6 +1,7 @@
 /** The API of the node that runs on a data directory, as the commands of `freehold` use it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { NotRunning, noNodeIn } from "./not-running.ts";
 
 /** File in the network's folder: the API's address, and below it the bearer token. */
@@ -17,6 +18,17 @@ export class ApiRefusal extends Error {
   }
 }
 
+/** What the API says of a sharing process that is on its way. */
+const STARTING = /^the sharing process is starting\b/;
+/** Between two looks at it, ms. */
+const GLANCE = 200;
+
+interface Sent {
+  readonly body?: RequestInit["body"];
+  readonly type?: string;
+  readonly signal?: AbortSignal;
+}
+
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export class ApiClient {
@@ -24,16 +36,21 @@ export class ApiClient {
   readonly address: string;
   readonly #token: string;
   readonly #folder: string | undefined;
+  readonly #patience: number;
 
-  /** @param folder of the node's network, for texts */
-  constructor(address: string, token: string, folder?: string) {
+  /**
+   * @param folder of the node's network, for texts
+   * @param patience how long to wait for a sharing process that starts, ms
+   */
+  constructor(address: string, token: string, folder?: string, patience = 0) {
     this.address = address;
     this.#token = token;
     this.#folder = folder;
+    this.#patience = patience;
   }
 
   /** The client for the node of a network's folder. @throws NotRunning when none wrote its cookie there */
-  static of(folder: string): ApiClient {
+  static of(folder: string, patience = 0): ApiClient {
     let text: string;
     try {
       text = readFileSync(join(folder, API_COOKIE), "utf8");
@@ -41,7 +58,7 @@ export class ApiClient {
       throw noNodeIn(folder);
     }
     const [address = "", token = ""] = text.split("\n");
-    return new ApiClient(address, token, folder);
+    return new ApiClient(address, token, folder, patience);
   }
 
   /**
@@ -98,11 +115,22 @@ export class ApiClient {
     return (text === "" ? undefined : JSON.parse(text)) as T;
   }
 
-  async #fetch(
-    method: string,
-    path: string,
-    { body, type, signal }: { body?: RequestInit["body"]; type?: string; signal?: AbortSignal } = {},
-  ): Promise<Response> {
+  /** As the node answers; what the sharing process is asked waits while that process starts. */
+  async #fetch(method: string, path: string, sent: Sent = {}): Promise<Response> {
+    const until = performance.now() + this.#patience;
+    for (;;) {
+      try {
+        return await this.#fetchOnce(method, path, sent);
+      } catch (error) {
+        const isStarting =
+          error instanceof ApiRefusal && error.status === 503 && STARTING.test(error.message);
+        if (!isStarting || performance.now() >= until) throw error;
+      }
+      await sleep(GLANCE);
+    }
+  }
+
+  async #fetchOnce(method: string, path: string, { body, type, signal }: Sent): Promise<Response> {
     let response: Response;
     try {
       response = await fetch(`${this.address}/api${path}`, {

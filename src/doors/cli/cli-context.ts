@@ -10,6 +10,9 @@ export interface CommonOptions {
   readonly json?: boolean;
 }
 
+/** How long a command waits for a sharing process that starts, as it does after `freehold wallet new`; ms. */
+const PATIENCE = 15_000;
+
 /** The command line makes no sense; exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
@@ -44,7 +47,7 @@ export class CliContext {
 
   /** The API of the node that the options mean. @throws NotRunning */
   api(options: CommonOptions): ApiClient {
-    return ApiClient.of(this.#open(options).folder);
+    return ApiClient.of(this.#open(options).folder, PATIENCE);
   }
 
   /** Prints for people, or one line of JSON. */

@@ -3,6 +3,8 @@
 /** Behind the path; what is wrong, and where it can be said, what to do. */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
+  ECONNREFUSED: "the node does not answer; freehold status tells more",
+  ECONNRESET: "the connection broke off; freehold status tells whether the node still runs",
   EEXIST: "a file of that name is in the way",
   EISDIR: "this is a folder, a file is needed",
   ELOOP: "its links lead round in a circle",

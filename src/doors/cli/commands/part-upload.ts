@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { XMLParser } from "fast-xml-parser";
+import { reasonOf } from "../error-text.ts";
 import { askDoor, type OnBytes, sendRange } from "./file-transfer.ts";
 
 const MIB = 1024 ** 2;
@@ -78,7 +79,7 @@ export async function uploadInParts(file: LongFile, sign: Sign, onBytes: OnBytes
     await completeUpload(parts, id, stored, sign);
   } catch (error) {
     throw new Error(
-      `${(error as Error).message}; run the same command again, and it goes on where it stood`,
+      `${reasonOf(error as Error)}; run the same command again, and it goes on where it stood`,
       {
         cause: error,
       },
