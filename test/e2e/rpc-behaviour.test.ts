@@ -439,19 +439,24 @@ suite("methods do what they say", () => {
   test("stop ends what waits, and leaves nothing behind", async () => {
     const height = await call("getblockcount");
     const { longpollid } = await call("getblocktemplate", { rules: ["segwit"] });
+    const key =
+      "tpubD6NzVbkrYhZ4WaWSyoBvQwbpLkojyoTZPRsgXELWz3Popb3qkjcJyJUGLnL4qHHoQvao8ESaAstxYSnhyswJ76uZPStJRJCTKvosUCJZL5B";
+    const { descriptor } = await call("getdescriptorinfo", `wpkh(${key}/*)`);
     const waiting = [
       call("waitfornewblock"),
       call("waitforblockheight", height + 100),
       call("getblocktemplate", { rules: ["segwit"], longpollid }).catch((error: Error) => error),
+      call("deriveaddresses", descriptor, [0, 999_999]).catch((error: Error) => error),
     ];
-    await until("the calls wait", async () => (await call("getrpcinfo")).active_commands.length >= 4);
+    await until("the calls wait", async () => (await call("getrpcinfo")).active_commands.length >= 5);
     const begin = performance.now();
     const end = await world.node.stop();
     assert.deepEqual(end, { code: 0, signal: null, stdout: "", stderr: "" });
     assert.ok(performance.now() - begin < 10_000);
-    const [first, second, third] = await Promise.all(waiting);
+    const [first, second, third, fourth] = await Promise.all(waiting);
     assert.equal(first.height, height);
     assert.equal(second.height, height);
     assert.match(String(third), /Shutting down/);
+    assert.match(String(fourth), /Shutting down/);
   });
 });

@@ -251,7 +251,9 @@ test("a drained server ends calls that wait and takes none", async (t) => {
   t.after(() => agent.destroy());
   const long = send(server.port, { body: call(), agent });
   await until(() => waiting.length === 1);
-  await server.drain();
+  const drained = server.drain();
+  assert.equal(server.drain(), drained, "nobody waits twice for a call that does not end");
+  await drained;
   const reply = await long;
   assert.match(reply.text, /"ended"/);
   assert.equal(reply.headers.connection, "close");

@@ -68,6 +68,7 @@ export class RpcServer<Context> {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
   #drained: (() => void) | undefined;
+  #draining: Promise<void> | undefined;
 
   constructor(
     options: RpcServerOptions,
@@ -131,8 +132,14 @@ export class RpcServer<Context> {
     return typeof address === "object" && address !== null ? address.address : "127.0.0.1";
   }
 
-  /** Takes no new call and ends those that wait for something; resolves when none runs. */
-  async drain(): Promise<void> {
+  /** Takes no new call and ends those that wait for something; resolves when none runs, or its patience ends. */
+  drain(): Promise<void> {
+    // Its patience is spent once, however often it is asked.
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  async #drain(): Promise<void> {
     this.#stopping.abort();
     if (this.#running === 0) return;
     await new Promise<void>((resolve) => {

@@ -86,7 +86,7 @@ const deriveaddresses: Method = {
     },
   ],
   result: "Addresses, or an array of them for each path of a multipath descriptor",
-  async run({ network }, args) {
+  async run({ network }, args, { signal }) {
     const range = args.has("range") ? rangeArgument(args.value("range")) : undefined;
     const { descriptors } = descriptorArgument(args.string("descriptor"), network, true);
     const [first] = descriptors as [Descriptor, ...Descriptor[]];
@@ -101,17 +101,18 @@ const deriveaddresses: Method = {
     }
     const all: Json[] = [];
     for (const descriptor of descriptors) {
-      all.push(await addressesOf(descriptor, range ?? { begin: 0, end: 0 }, network));
+      all.push(await addressesOf(descriptor, range ?? { begin: 0, end: 0 }, network, signal));
     }
     return all.length === 1 ? all[0]! : all;
   },
 };
 
-/** Up to a million addresses: others run in between. */
+/** Up to a million addresses: others run in between, and it ends with whoever asked, or with the node. */
 async function addressesOf(
   descriptor: Descriptor,
   range: { begin: number; end: number },
   network: Network,
+  signal: AbortSignal,
 ): Promise<Json[]> {
   const addresses: Json[] = [];
   const slices = new Slices();
@@ -124,6 +125,7 @@ async function addressesOf(
       else if (scripts.length === 1 || classifyOutput(script).type !== "pubkey") throw noAddress();
     }
     if (slices.due) await slices.pause();
+    if (signal.aborted) throw new RpcError(RPC_CODE.clientNotConnected, "Shutting down");
   }
   if (addresses.length === 0) throw noAddress();
   return addresses;
