@@ -102,7 +102,18 @@ test("a data directory that cannot be made is told of, and never asked for in va
     runProgram(FREEHOLD, ["start", "--datadir=/proc/freehold", "--network=regtest"]),
   ]);
   assert.deepEqual([asked.code, started.code], [3, 1]);
-  assert.match(started.stderr, /^Error: the data directory \/proc\/freehold cannot be made: ENOENT/);
+  assert.match(
+    started.stderr,
+    /^Error: the data directory \/proc\/freehold cannot be made: no such file or folder$/m,
+  );
+  const file = join(temporaryDirectory(), "file");
+  writeFileSync(file, "");
+  const [status, start] = await Promise.all([
+    runProgram(FREEHOLD, ["status", `--datadir=${file}`]),
+    runProgram(FREEHOLD, ["start", `--datadir=${file}`, "--network=regtest"]),
+  ]);
+  const text = `Error: the data directory ${file} is a file: a folder is needed\n`;
+  assert.deepEqual([status.stderr, start.stderr, status.code, start.code], [text, text, 1, 1]);
 });
 
 test("a reader that has had enough, and a disk that is full, are no crash", async () => {

@@ -1,6 +1,6 @@
 /** A node in the background, as `freehold` starts it, asks it and stops it. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,6 +15,7 @@ import type { Network } from "#protocol/bitcoin/network.ts";
 import { ApiClient, ApiRefusal } from "./api-client.ts";
 import { CLIENT_OPTIONS } from "./client-options.ts";
 import { type CallSettings, findEndpoint, splitHostPort } from "./endpoint.ts";
+import { reasonOf } from "./error-text.ts";
 import { type NodeStatus, type ServicesStatus, statusOf } from "./format-status.ts";
 import { NotRunning, noNodeIn } from "./not-running.ts";
 import { ConnectionFailed, callRpc, type RpcEndpoint, rpcRequest, ServerRefused } from "./rpc-client.ts";
@@ -59,6 +60,9 @@ export class BackgroundNode {
     const datadir = resolve(place.datadir ?? defaultDataDirectory());
     if (place.isNew) makeFolder(datadir);
     else if (!existsSync(datadir)) throw noNodeIn(datadir);
+    if (!statSync(datadir).isDirectory()) {
+      throw new Error(`the data directory ${datadir} is a file: a folder is needed`);
+    }
     this.#args = [
       `-datadir=${datadir}`,
       ...(place.network === undefined ? [] : [`-chain=${place.network}`]),
@@ -246,7 +250,7 @@ function makeFolder(path: string): void {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
-    throw new Error(`the data directory ${path} cannot be made: ${(error as Error).message}`, {
+    throw new Error(`the data directory ${path} cannot be made: ${reasonOf(error as Error)}`, {
       cause: error,
     });
   }
