@@ -363,10 +363,14 @@ export class ChainState {
     log.info("Reindexing finished");
   }
 
-  /** Checks the last `blocks` blocks (0: all) at `level` 0–4 (Core's CVerifyDB); false unless all were sound. */
-  verifyChain(level: number, blocks: number): Promise<boolean> {
+  /**
+   * Checks the last `blocks` blocks (0: all) at `level` 0–4 (Core's CVerifyDB); false unless all were sound, also
+   * when `signal` ends it early.
+   */
+  verifyChain(level: number, blocks: number, signal?: AbortSignal): Promise<boolean> {
     return this.#locked(async () => {
-      const result = await verifyChain(this.#parts, level, blocks, () => this.#stopped);
+      const interrupted = () => this.#stopped || signal?.aborted === true;
+      const result = await verifyChain(this.#parts, level, blocks, interrupted);
       return result === "sound";
     });
   }

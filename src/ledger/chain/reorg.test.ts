@@ -265,5 +265,7 @@ async function randomWalk(world: TestChain, random: SeededRandom): Promise<void>
   }
   assert.deepEqual(chain.tip.hash.slice(), best.block.hash);
   assert.ok(await chain.verifyChain(4, 0));
+  assert.equal(await chain.verifyChain(4, 0, AbortSignal.abort()), false, "cut off, it vouches for nothing");
+  assert.ok(await chain.verifyChain(4, 0));
   assert.deepEqual(fatal, []);
 }

@@ -236,7 +236,8 @@ const verifychain: Method = {
     { name: "nblocks", type: "number", default: "6, 0=all", help: "The number of blocks to check" },
   ],
   result: "true|false    (boolean) Verification finished successfully",
-  run: ({ chain }, args) => chain.verifyChain(args.int("checklevel", 3), args.int("nblocks", 6)),
+  run: ({ chain }, args, { signal }) =>
+    chain.verifyChain(args.int("checklevel", 3), args.int("nblocks", 6), signal),
 };
 
 const invalidateblock: Method = {
