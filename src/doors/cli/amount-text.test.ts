@@ -38,4 +38,5 @@ test("a fee is shown as what it is of the amount", () => {
   assert.equal(fee(50_000), "fee 1,410 sat (10 sat/vB, 2.8% of the amount)");
   assert.equal(fee(5_000), "fee 1,410 sat (10 sat/vB, 28% of the amount)");
   assert.equal(fee(500_000_000), "fee 1,410 sat (10 sat/vB, 0.0003% of the amount)");
+  assert.equal(fee(2_100_000_000_000), "fee 1,410 sat (10 sat/vB, under 0.0001% of the amount)");
 });

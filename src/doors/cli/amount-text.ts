@@ -44,7 +44,14 @@ export function feeLine(payment: {
 }): string {
   const amount = payment.recipients.reduce((sum, each) => sum + each.amount, 0);
   const share = amount === 0 ? 0 : (payment.fee / amount) * 100;
-  const percent = share >= 10 ? share.toFixed(0) : share >= 0.1 ? share.toFixed(1) : share.toPrecision(1);
+  const percent = percentText(share);
   const rate = Math.round(payment.feeRate * 10) / 10;
   return `fee ${groups(payment.fee)} sat (${rate} sat/vB, ${percent}% of the amount)`;
+}
+
+function percentText(share: number): string {
+  if (share >= 10) return share.toFixed(0);
+  if (share >= 0.1) return share.toFixed(1);
+  // Smaller ones would be written 7e-7.
+  return share >= 0.0001 || share === 0 ? share.toPrecision(1) : "under 0.0001";
 }

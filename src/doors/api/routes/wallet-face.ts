@@ -66,7 +66,8 @@ export function managerOf({ wallets }: ApiContext): WalletManager {
 export function walletOf(context: ApiContext, name: string = ACCOUNT_WALLET): Wallet {
   const wallet = managerOf(context).get(name);
   if (wallet !== undefined) return wallet;
-  throw new ApiError(404, `no wallet ${name} is loaded; \`freehold wallet new\` makes one`);
+  const how = name === ACCOUNT_WALLET ? "" : ` --wallet ${JSON.stringify(name)}`;
+  throw new ApiError(404, `no wallet ${name} is loaded; \`freehold wallet new${how}\` makes one`);
 }
 
 export function walletJson(wallet: Wallet) {

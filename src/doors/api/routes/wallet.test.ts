@@ -116,7 +116,10 @@ test("what cannot be done is refused with a status and a reason", async () => {
     status: 409,
     json: { error: "Insufficient funds" },
   });
-  assert.equal((await call("GET", "/wallet?wallet=nobody")).status, 404);
+  assert.deepEqual(await call("GET", "/wallet?wallet=nobody"), {
+    status: 404,
+    json: { error: 'no wallet nobody is loaded; `freehold wallet new --wallet "nobody"` makes one' },
+  });
   assert.equal((await call("POST", "/wallet/send", {})).status, 400);
   const { json: late } = await quote({ to: FOREIGN, amount: 1000 });
   clock.advance(11 * 60 * 1000);
