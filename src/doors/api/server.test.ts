@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { systemClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
@@ -176,6 +176,26 @@ test("events reach a reader, bytes as hex", async () => {
   await reader.cancel();
 });
 
+test("an upload keeps its name as far as it is plain, in a folder of its own", async () => {
+  const headers = { ...bearer, "content-type": "application/octet-stream" };
+  const nameOf = async (name: string) => {
+    const query = new URLSearchParams({ extension: "glb", name });
+    const saved = await ask("POST", `/api/incoming?${query}`, headers, "glTF…");
+    assert.equal(saved.status, 200, saved.text);
+    const { path } = JSON.parse(saved.text) as { path: string };
+    assert.equal(readFileSync(path, "utf8"), "glTF…");
+    assert.equal(dirname(dirname(path)), join(folder, "incoming"));
+    return basename(path);
+  };
+  assert.equal(await nameOf("Still Life ü.glb"), "Still Life ü.glb");
+  assert.equal(await nameOf("scene.GLB"), "scene.glb");
+  assert.equal(await nameOf("../../etc/passwd"), "_.._etc_passwd.glb");
+  assert.equal(await nameOf("..\\x\u202e\u0000y"), "_x_y.glb");
+  assert.equal(await nameOf("..."), "upload.glb");
+  assert.equal(Buffer.byteLength(await nameOf("é".repeat(200))), 104);
+  assert.equal((await ask("POST", `/api/incoming?name=${"x".repeat(256)}`, headers, "x")).status, 400);
+});
+
 test("an upload is kept under a name of ours, and an empty one is refused", async () => {
   const headers = { ...bearer, "content-type": "application/octet-stream" };
   const saved = await ask("POST", "/api/incoming?extension=glb", headers, "glTF…");
@@ -189,6 +209,13 @@ test("a bad body and an unknown path get an error that says so", async () => {
   const answer = await ask("POST", "/api/session", { "content-type": "application/json" }, "{");
   assert.equal(answer.status, 400);
   assert.match(JSON.parse(answer.text).error, /JSON/);
+  const json = { "content-type": "application/json" };
+  const told = async (body: object) =>
+    JSON.parse((await ask("POST", "/api/session", json, JSON.stringify(body))).text).error;
+  assert.equal(await told({ key: "x".repeat(101) }), "`key` is longer than 100 characters");
+  assert.equal(await told({ key: "x", other: 1 }), "the body has a field `other` too much");
+  assert.equal(await told({ key: [] }), "`key` must be string");
+  assert.equal(await told({}), "the body must have required property 'key'");
   assert.equal((await ask("GET", "/api/nothing", bearer)).status, 404);
 });
 

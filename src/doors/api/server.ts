@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import fastifyStatic from "@fastify/static";
 import fastifySwagger from "@fastify/swagger";
 import { type FastifyError, type FastifyInstance, fastify } from "fastify";
+import type { FastifySchemaValidationError } from "fastify/types/schema.js";
 import { ApiError } from "./api-error.ts";
 import type { ApiContext } from "./context.ts";
 import { guard } from "./guard.ts";
@@ -71,6 +72,7 @@ async function buildApi(
     bodyLimit: MAX_BODY,
     forceCloseConnections: true,
     ajv: { customOptions: { removeAdditional: false } },
+    schemaErrorFormatter: (errors, part) => new Error(wordsOf(errors[0], part)),
   });
   guard(app, {
     hosts: HOSTS,
@@ -118,6 +120,20 @@ async function buildApi(
   return app;
 }
 
+/** What a request got wrong, in words that a page may show: the field's name, and what it must be. */
+function wordsOf(error: FastifySchemaValidationError | undefined, part: string): string {
+  const field = error?.instancePath.slice(1).replaceAll("/", ".") ?? "";
+  const { limit, additionalProperty } = (error?.params ?? {}) as {
+    limit?: number;
+    additionalProperty?: string;
+  };
+  const what = field === "" ? `the ${part}` : `\`${field}\``;
+  if (error?.keyword === "maxLength") return `${what} is longer than ${limit} characters`;
+  if (error?.keyword === "additionalProperties")
+    return `${what} has a field \`${additionalProperty}\` too much`;
+  return `${what} ${error?.message ?? "is not valid"}`;
+}
+
 /** Files below `assets` bear the hash of what they hold in their names; nothing else may be kept. */
 function cachingOf(path: string): string {
   return path.includes("/assets/") ? "public, max-age=31536000, immutable" : "no-store";
@@ -125,7 +141,8 @@ function cachingOf(path: string): string {
 
 /**
  * Every family of routes. Their paths below `/api`, which page and commands rely on:
- * - wallet: GET `/wallet` (name, locked, balances in sat), POST `/wallet/addresses`, GET `/wallet/history?limit`,
+ * - wallet: GET `/wallet` (name, locked, balances in sat), POST `/wallet/addresses`, GET
+ *   `/wallet/history?limit&mined`,
  *   POST `/wallet/quote` and `/wallet/send` `{to, amount, feeRate?}` (sat, sat/vB; a quote spends nothing), POST
  *   `/wallet/new`, `/wallet/restore`, `/wallet/unlock`, `/wallet/lock`
  * - peers: GET `/peers`, POST `/peers` `{link}`, POST `/peers/invitations` `{uses, seconds}`, POST `/peers/:peer/ban`,

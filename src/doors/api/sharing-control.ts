@@ -118,13 +118,14 @@ export type SharingEvent =
     }
   | { readonly type: "provider"; readonly status: ProviderStatus };
 
-/** Parameters that a presigned URL may carry: those of uploads in parts. */
+/** Parameters that a presigned URL may carry: those of uploads in parts, and how what is read is to be saved. */
 export const PRESIGNED_PARAMETERS = [
   "encoding-type",
   "max-uploads",
   "part-number-marker",
   "partNumber",
   "prefix",
+  "response-content-disposition",
   "uploadId",
   "uploads",
 ] as const;

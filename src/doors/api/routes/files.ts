@@ -233,7 +233,7 @@ function accessRoutes(app: FastifyInstance, context: ApiContext): void {
             query: {
               type: "object",
               additionalProperties: false,
-              description: "which part of an upload is meant, in S3's own names",
+              description: "which part of an upload is meant, or how to save what is read, in S3's own names",
               properties: Object.fromEntries(
                 PRESIGNED_PARAMETERS.map((name) => [name, { type: "string", maxLength: 1024 }]),
               ),

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FastifyInstance } from "fastify";
@@ -11,6 +11,8 @@ import type { ApiContext } from "../context.ts";
 /** Bytes of one upload. */
 const MAX_UPLOAD = 256 * 1024 * 1024;
 const EXTENSIONS = /^[a-z0-9]{1,8}$/;
+/** Bytes of the name that a file is kept under; names of files may be longer, with what stands before them. */
+const MAX_NAME = 100;
 
 /** Takes in a file that a job is to work on, such as a scene; jobs name it by the path in the answer. */
 export function incomingRoutes(app: FastifyInstance, context: ApiContext): void {
@@ -19,7 +21,7 @@ export function incomingRoutes(app: FastifyInstance, context: ApiContext): void 
     uploads.addContentTypeParser("*", { bodyLimit: MAX_UPLOAD }, (_request, payload, done) =>
       done(null, payload),
     );
-    uploads.post<{ Querystring: { extension: string } }>(
+    uploads.post<{ Querystring: { extension: string; name?: string } }>(
       "/incoming",
       {
         schema: {
@@ -28,7 +30,10 @@ export function incomingRoutes(app: FastifyInstance, context: ApiContext): void 
           consumes: ["application/octet-stream"],
           querystring: {
             type: "object",
-            properties: { extension: { type: "string", pattern: EXTENSIONS.source, default: "glb" } },
+            properties: {
+              extension: { type: "string", pattern: EXTENSIONS.source, default: "glb" },
+              name: { type: "string", maxLength: 255, description: "what its owner calls it" },
+            },
           },
           response: {
             200: {
@@ -39,12 +44,33 @@ export function incomingRoutes(app: FastifyInstance, context: ApiContext): void 
         },
       },
       async (request) => {
-        await mkdir(context.incoming, { recursive: true, mode: 0o700 });
-        const path = join(context.incoming, `${randomUUID()}.${request.query.extension}`);
+        const { extension, name } = request.query;
+        // A folder of its own, so that the file may keep its name: the job is called by it.
+        const folder = join(context.incoming, randomUUID());
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+        const path = join(folder, `${stemOf(name, extension)}.${extension}`);
         return { path, size: await save(request.body as Readable, path) };
       },
     );
   });
+}
+
+/** What is left of a name that no file system, terminal or page stumbles over. */
+function stemOf(name: string | undefined, extension: string): string {
+  const ending = `.${extension}`;
+  const stem = name?.toLowerCase().endsWith(ending) === true ? name.slice(0, -ending.length) : (name ?? "");
+  // Control and format characters, among them those that turn the direction of a text, and what separates paths.
+  const plain = stem
+    .normalize("NFC")
+    .replace(/[\p{C}/\\:*?"<>|]+/gu, "_")
+    .replace(/^[. ]+/, "")
+    .trim();
+  let kept = "";
+  for (const letter of plain) {
+    if (Buffer.byteLength(kept + letter) > MAX_NAME) break;
+    kept += letter;
+  }
+  return kept === "" ? "upload" : kept;
 }
 
 async function save(body: Readable, path: string): Promise<number> {
@@ -62,11 +88,11 @@ async function save(body: Readable, path: string): Promise<number> {
       createWriteStream(path, { flags: "wx", mode: 0o600 }),
     );
   } catch (error) {
-    await rm(path, { force: true });
+    await rm(dirname(path), { recursive: true, force: true });
     throw error;
   }
   if (size === 0) {
-    await rm(path, { force: true });
+    await rm(dirname(path), { recursive: true, force: true });
     throw new ApiError(400, "the upload is empty");
   }
   return size;

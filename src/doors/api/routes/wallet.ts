@@ -149,7 +149,7 @@ function addMoney(app: FastifyInstance, context: ApiContext): void {
       address: await walletOf(context, body?.wallet).newAddress(body?.type, body?.label),
     }),
   );
-  app.get<{ Querystring: { wallet?: string; limit: number } }>(
+  app.get<{ Querystring: { wallet?: string; limit: number; mined: boolean } }>(
     "/wallet/history",
     {
       schema: {
@@ -161,6 +161,7 @@ function addMoney(app: FastifyInstance, context: ApiContext): void {
           properties: {
             wallet: NAME,
             limit: { type: "integer", minimum: 1, maximum: MAX_HISTORY, default: 100 },
+            mined: { type: "boolean", default: true, description: "with what was earned by mining" },
           },
         },
         response: { 200: { type: "array", items: PAYMENT } },
@@ -169,7 +170,8 @@ function addMoney(app: FastifyInstance, context: ApiContext): void {
     async ({ query }) => {
       const wallet = walletOf(context, query.wallet);
       if (wallet.info().scanning === undefined) await wallet.caughtUp();
-      return wallet.history().slice(-query.limit).reverse().map(paymentJson);
+      const history = wallet.history().filter(({ isCoinbase }) => query.mined || !isCoinbase);
+      return history.slice(-query.limit).reverse().map(paymentJson);
     },
   );
 }
