@@ -74,6 +74,11 @@ export class DemoPeer {
     return this.#process !== undefined;
   }
 
+  /** Of the ledger's process, while it runs. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   /** How to call this peer's `freehold` from another terminal. */
   get command(): string {
     return `FREEHOLD_DATADIR=${this.folder} FREEHOLD_NETWORK=regtest bin/freehold`;

@@ -8,11 +8,12 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { DemoPeer, until } from "../../demo/peer.ts";
 import { buildScene } from "../../demo/scene/build-scene.ts";
 import { assertSound, loginLink, room, tabTo, type Visit, visit } from "../support/browsing.ts";
 import { CHROMIUM, openChromium } from "../support/chromium.ts";
+import { sharingPidOf } from "../support/sharing-pid.ts";
 import { freePort } from "./node-process.ts";
 
 const skip = CHROMIUM === undefined ? "Chromium is not installed (test/interop/install-browser.sh)" : false;
@@ -36,11 +37,12 @@ let atBob: Visit;
 before(async () => {
   if (skip !== false) return;
   parent = await mkdtemp(join(tmpdir(), "freehold-page-"));
-  const port = await freePort();
+  const [port, disk] = [await freePort(), await freePort()];
   for (const name of ["Alice", "Bob", "Carol", "Dave"]) {
     // Alice's page stays where it is when she starts again.
     const page = name === "Alice" ? { apiPort: port } : {};
-    const options = ["-hostaway=2", "-hostdead=4", ...(name === "Alice" ? [`-apiport=${port}`] : [])];
+    const ports = name === "Alice" ? [`-apiport=${port}`, `-s3port=${disk}`] : [];
+    const options = ["-hostaway=2", "-hostdead=4", ...ports];
     peers.push(await DemoPeer.create(name, { parent, options, ...page }));
   }
   [alice, bob, carol, dave] = peers as [DemoPeer, DemoPeer, DemoPeer, DemoPeer];
@@ -67,6 +69,7 @@ test("an empty node has a page that says what to do, and comes alive by itself",
   await room(page, "money").getByText("freehold wallet new").waitFor();
   assert.equal(await page.evaluate("location.hash"), "", "the link's key is gone from the address bar");
   await assertSound(page, "empty");
+  assert.deepEqual(atAlice.complaints, [], "nothing is asked of what does not run");
   await alice.api.post("/wallet/new", {});
   await alice.sharing();
   await room(page, "money").getByText("to spend").waitFor();
@@ -91,6 +94,15 @@ test("the keyboard alone invites a friend, who joins by keyboard", options, asyn
   atBob = await visit(browser, bob);
   const other = atBob.page;
   await tabTo(other, other.getByRole("button", { name: "Join" }));
+  await other.keyboard.press("Enter");
+  await tabTo(other, other.getByLabel("Invitation that you were sent"));
+  await other.keyboard.insertText("hello");
+  await other.keyboard.press("Enter");
+  const refusal = room(other, "network").getByRole("alert").filter({ hasText: "neither an invitation" });
+  await refusal.waitFor();
+  await tabTo(other, other.getByRole("button", { name: "Join" }).first());
+  await other.keyboard.press("Enter");
+  await refusal.waitFor({ state: "detached" });
   await other.keyboard.press("Enter");
   await tabTo(other, other.getByLabel("Invitation that you were sent"));
   await other.keyboard.insertText(link);
@@ -121,6 +133,9 @@ test("a payment is reviewed with its fee, made by keyboard, and appears on both 
   const { address: own } = await carol.api.post<{ address: string }>("/wallet/addresses", {});
   await carol.rpc("generatetoaddress", 100, own);
   await room(page, "money").getByText("50 BTC to spend").waitFor();
+  // What was mined does not push what was paid out of sight.
+  const history = (query: string) => carol.api.get<readonly unknown[]>(`/wallet/history?limit=20${query}`);
+  assert.deepEqual([(await history("")).length, (await history("&mined=false")).length], [20, 0]);
   assert.equal(await room(page, "chain").locator(".figure").textContent(), "101");
 
   // What Bob's page shows to be paid to.
@@ -135,12 +150,18 @@ test("a payment is reviewed with its fee, made by keyboard, and appears on both 
   await tabTo(page, page.getByLabel("To which address"));
   await page.keyboard.insertText("bcrt1qnobody");
   await page.keyboard.press("Tab");
-  await page.keyboard.insertText(String(PAYMENT));
+  const refused = (what: RegExp) =>
+    room(page, "money").getByRole("alert").filter({ hasText: what }).waitFor();
+  for (const wrong of ["0.5", "1,5", "1e4"]) {
+    await page.keyboard.press("ControlOrMeta+a");
+    await page.keyboard.insertText(wrong);
+    await page.keyboard.press("Enter");
+    await refused(/whole number of satoshi/);
+  }
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.insertText(PAYMENT.toLocaleString("en"));
   await page.keyboard.press("Enter");
-  await room(page, "money")
-    .getByRole("alert")
-    .filter({ hasText: /address/i })
-    .waitFor();
+  await refused(/Invalid address/);
   await assertSound(page, "a refused payment", [360]);
   await tabTo(page, page.getByRole("button", { name: "Switch between dark and light" }));
   await tabTo(page, page.getByLabel("To which address"));
@@ -153,7 +174,13 @@ test("a payment is reviewed with its fee, made by keyboard, and appears on both 
   assert.ok(shown.includes(to), shown);
   const fee = Number(/Fee([\d,]+) sat/.exec(shown)?.[1]?.replaceAll(",", ""));
   assert.ok(fee > 0 && fee < 10_000, shown);
+  assert.ok(shown.includes("Amount0.01234567 BTC"), shown);
   await assertSound(page, "review", [360]);
+  await page.getByRole("button", { name: "Back" }).click();
+  assert.equal(await page.getByLabel("To which address").inputValue(), to, "what was typed is still there");
+  assert.equal(await page.getByLabel("Amount in sat").inputValue(), PAYMENT.toLocaleString("en"));
+  await page.getByRole("button", { name: "Review" }).click();
+  await review.waitFor();
   await tabTo(page, page.getByRole("button", { name: "Pay now" }));
   await page.keyboard.press("Enter");
   await room(page, "money").getByText("Paid. Transaction").waitFor();
@@ -176,9 +203,20 @@ test(
   options,
   async () => {
     const { page } = atAlice;
-    await tabTo(atBob.page, atBob.page.getByRole("button", { name: "Lend disk space" }));
+    await tabTo(atBob.page, atBob.page.getByRole("button", { name: "Lend disk space (10.0 GiB)" }));
     await atBob.page.keyboard.press("Enter");
     await room(atBob.page, "files").getByText("of 10.0 GiB for friends").waitFor();
+    // What is lent again is lent by the rules of before.
+    const rules = { limitBytes: 3 * 2 ** 30, limitBytesPerAccount: 2 ** 30, keepDays: 7 };
+    await bob.api.post("/host/start", rules);
+    await room(atBob.page, "files").getByText("of 3.0 GiB for friends").waitFor();
+    await tabTo(atBob.page, atBob.page.getByRole("button", { name: "Stop keeping new files" }));
+    await atBob.page.keyboard.press("Enter");
+    await tabTo(atBob.page, atBob.page.getByRole("button", { name: "Lend disk space (3.0 GiB)" }));
+    await atBob.page.keyboard.press("Enter");
+    await room(atBob.page, "files").getByText("of 3.0 GiB for friends").waitFor();
+    const { limitBytes, limitBytesPerAccount, keepDays } = await bob.api.get<typeof rules>("/host");
+    assert.deepEqual({ limitBytes, limitBytesPerAccount, keepDays }, rules);
     for (const host of [carol, dave]) await host.api.post("/host/start", { limitBytes: 64 * 2 ** 20 });
     await until(async () => {
       const views =
@@ -230,6 +268,115 @@ test("a host dies: its shards are seen in repair, then safe with others", option
   }, "repair to be seen");
 });
 
+test(
+  "a name that exists is asked about, one that fails is named, and the others have their turn",
+  options,
+  async () => {
+    const { page } = atAlice;
+    const files = room(page, "files");
+    const send = (...names: string[]) =>
+      page
+        .getByLabel("Drop files here, or choose them")
+        .setInputFiles(
+          names.map((name) => ({ name, mimeType: "application/octet-stream", buffer: Buffer.from(name) })),
+        );
+    const odd = "ünïcödé 文件 #1?%20&+'(x).txt";
+    await send("..", odd, "empty.txt");
+    await files.getByText(".. was not stored").waitFor();
+    await files.getByRole("button", { name: "empty.txt", exact: true }).waitFor();
+    const questions: string[] = [];
+    page.once("dialog", (dialog) => {
+      questions.push(dialog.message());
+      void dialog.dismiss();
+    });
+    await send(odd);
+    await until(async () => (questions.length > 0 ? true : undefined), "the question");
+    assert.match(questions[0]!, /^Replace ünïcödé/);
+    const button = page.getByRole("button", { name: `Download ${odd}` });
+    const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
+    // As Chromium keeps it from what file systems do not take.
+    assert.equal(download.suggestedFilename(), odd.replace("?", "_"));
+    assert.equal(await readFile(await download.path(), "utf8"), odd);
+    for (const name of [odd, "empty.txt"]) {
+      page.once("dialog", (dialog) => void dialog.accept());
+      await tabTo(page, page.getByRole("button", { name: `Delete ${name}` }));
+      await page.keyboard.press("Enter");
+      await files.getByRole("button", { name, exact: true }).waitFor({ state: "detached" });
+      assert.ok(
+        await files.locator(".objects").evaluate((list) => list.ownerDocument.activeElement === list),
+      );
+    }
+  },
+);
+
+test("a bucket with more files than are listed says so", options, async () => {
+  const { page } = atAlice;
+  const asked: (string | null)[] = [];
+  const entries = [{ key: "one of many", size: 1, modified: 0 }];
+  await page.route("**/api/files/objects?*", async (route) => {
+    const limit = new URL(route.request().url()).searchParams.get("limit");
+    asked.push(limit);
+    await route.fulfill({ json: { entries, next: "one of many" } });
+  });
+  await page.reload();
+  await room(page, "files").getByRole("button", { name: "Show more" }).click();
+  await until(async () => (asked.at(-1) === "1000" ? true : undefined), "more to be asked for");
+  await room(page, "files").getByText("freehold files ls").waitFor();
+  await page.unroute("**/api/files/objects?*");
+  await page.reload();
+  await room(page, "files").getByRole("button", { name: "chosen.bin", exact: true }).waitFor();
+});
+
+test(
+  "the sharing process dies: the page says so, counts nobody as connected, and goes on",
+  options,
+  async () => {
+    const { page } = atAlice;
+    const files = room(page, "files");
+    const large = join(parent, "large.bin");
+    await writeFile(large, new Uint8Array(48 * 2 ** 20));
+    await page.getByLabel("Drop files here, or choose them").setInputFiles(large);
+    await files.getByRole("button", { name: "Stop" }).waitFor();
+    process.kill(sharingPidOf(alice.pid!)!, "SIGKILL");
+    await room(page, "network").getByText("are starting").waitFor();
+    assert.equal(await page.locator(".node.near").count(), 0, "nobody counts as connected");
+    await page.locator(".node.near", { hasText: "Bob" }).waitFor();
+    await files.getByRole("button", { name: "chosen.bin", exact: true }).waitFor();
+    // A file on its way can be stopped by hand.
+    await page.getByLabel("Drop files here, or choose them").setInputFiles(large);
+    await files.getByRole("button", { name: "Stop" }).click();
+    await files.getByText("large.bin was not stored: stopped").waitFor();
+  },
+);
+
+test(
+  "time goes on where nothing happens, and tabs that nobody sees take no line to the node",
+  options,
+  async () => {
+    const { context } = atBob;
+    const tabs: Page[] = [];
+    for (let i = 0; i < 6; i++) {
+      const tab = await context.newPage();
+      await tab.addInitScript("Object.defineProperty(document, 'hidden', { get: () => true })");
+      await tab.goto(bob.api.address);
+      await room(tab, "network").waitFor();
+      tabs.push(tab);
+    }
+    // A browser has six lines to one node.
+    const { address } = await carol.api.post<{ address: string }>("/wallet/addresses", {});
+    await carol.rpc("generatetoaddress", 1, address);
+    const seventh = await context.newPage();
+    tabs.push(seventh);
+    await seventh.goto(bob.api.address);
+    const age = room(seventh, "chain").getByText(/last block \d+ s ago/);
+    await age.waitFor();
+    await seventh.route("**/api/status", (route) => route.abort());
+    const shown = await age.textContent();
+    await until(async () => ((await age.textContent()) === shown ? undefined : true), "a second to pass");
+    for (const tab of tabs) await tab.close();
+  },
+);
+
 test("what was uploaded comes back bit for bit", options, async () => {
   const { page } = atAlice;
   for (const [name, length] of [
@@ -266,6 +413,12 @@ test("a render fills its mosaic, names who helped, and names the cheat", options
   await order.getByText(`${tiles} of ${tiles} tiles verified`).waitFor({ timeout: 90_000 });
   const picture = order.locator(".mosaic > img");
   await picture.waitFor();
+  await order.getByText("scene.glb at 320×180, 16 samples").waitFor();
+  const [saved] = await Promise.all([
+    page.waitForEvent("download"),
+    order.getByText("Save the picture").click(),
+  ]);
+  assert.equal(saved.suggestedFilename(), "scene.png");
   await until(
     async () =>
       (await picture.evaluate<number, { naturalWidth: number }>(({ naturalWidth }) => naturalWidth)) === 320
@@ -332,10 +485,37 @@ test("with the story told and every drawer open, the page is sound on phone and 
   assert.deepEqual(atBob.complaints.filter(isUnexpected), []);
 });
 
-/** Refusals that the tests provoke: a browser logs each as an error. */
+/** Refusals that the tests provoke, and the upload that they cut off: a browser logs each as an error. */
 function isUnexpected(complaint: string): boolean {
-  return !/status of (400|404|409|503)/.test(complaint);
+  return !/status of (400|404|409|503)|net::ERR_.*large\.bin/.test(complaint);
 }
+
+test("a locked wallet is unlocked on the page, and a session that ended shows nothing", options, async () => {
+  const { page } = atBob;
+  const money = room(page, "money");
+  await bob.api.post("/wallet/encrypt", { passphrase: "of bob" });
+  await money.getByText("Locked: it shows what comes in").waitFor();
+  await assertSound(page, "locked", [360]);
+  const passphrase = money.getByLabel("Passphrase");
+  for (const [typed, told] of [
+    ["of eve", money.getByRole("alert").filter({ hasText: /passphrase/i })],
+    ["of bob", money.getByText("to spend")],
+  ] as const) {
+    await passphrase.fill(typed);
+    await page.keyboard.press("Enter");
+    await told.waitFor();
+  }
+  await passphrase.waitFor({ state: "detached" });
+  assert.equal((await bob.api.get<{ locked: boolean }>("/wallet")).locked, false);
+
+  // Logged out by another tab: whatever is asked for next, the page is closed.
+  await page.evaluate("fetch('/api/session', { method: 'DELETE' }).then((answer) => answer.status)");
+  await money.getByRole("button", { name: "Pay", exact: true }).click();
+  await page.getByLabel("To which address").fill("anywhere");
+  await page.getByLabel("Amount in sat").fill("1000");
+  await page.getByRole("button", { name: "Review" }).click();
+  await page.getByText("This page belongs to whoever runs the node").waitFor();
+});
 
 test(
   "a node that starts again says so on the page, and a fresh link opens it where it stands",

@@ -3,7 +3,7 @@
  * whatever an event does not carry is asked for again, at most twice a second.
  */
 import { useSyncExternalStore } from "react";
-import { api, logInByLink, Refused } from "./api.ts";
+import { api, isLoginLink, logInByLink, Refused, whenLockedOut } from "./api.ts";
 import type {
   BlockView,
   FileEntry,
@@ -35,15 +35,21 @@ export interface Traffic {
 export interface NodeState {
   readonly connection: "loading" | "open" | "lost" | "locked-out";
   readonly status: NodeStatus | undefined;
+  /** Milliseconds that the node's clock is ahead of this browser's. */
+  readonly ahead: number;
   readonly blocks: readonly BlockView[];
-  readonly peers: readonly PeerView[];
+  /** Undefined: not known. */
+  readonly peers: readonly PeerView[] | undefined;
   readonly traffic: ReadonlyMap<string, Traffic>;
-  readonly wallet: WalletView | undefined;
+  /** A text: why there is none, empty where none was made. Undefined: not known yet. */
+  readonly wallet: WalletView | string | undefined;
   readonly payments: readonly PaymentView[];
   readonly files: FilesStatus | undefined;
   readonly buckets: readonly string[];
   readonly bucket: string | undefined;
   readonly objects: readonly FileEntry[];
+  /** Whether the bucket holds more than is shown. */
+  readonly hasMore: boolean;
   /** Grows when a shard changed its state. */
   readonly healthVersion: number;
   /** Slabs in repair, held long enough to be seen, as a repair may take a moment only. */
@@ -55,18 +61,26 @@ export interface NodeState {
 
 const BLOCKS = 12;
 const RECEIPTS = 50;
+/** Jobs kept at most, however long the page stands open. */
+const JOBS = 50;
+/** Files of a bucket that are listed, and at most when more are asked for. */
+const LISTED = { first: 200, most: 1000 };
+/** The wallet that the words stand for. */
+const WALLET = "freehold";
 /** Milliseconds that a part waits before it is asked for again, so that a burst of events is one question. */
 const SETTLE = 400;
 /** Milliseconds for which a repair stays on the screen. */
 const SEEN = 1500;
 /** Milliseconds until the node is asked again after it refused the stream of events. */
 const RETRY = 1000;
+const LONGEST_PAUSE = 60_000;
 
 const EMPTY: NodeState = {
   connection: "loading",
   status: undefined,
+  ahead: 0,
   blocks: [],
-  peers: [],
+  peers: undefined,
   traffic: new Map(),
   wallet: undefined,
   payments: [],
@@ -74,6 +88,7 @@ const EMPTY: NodeState = {
   buckets: [],
   bucket: undefined,
   objects: [],
+  hasMore: false,
   healthVersion: 0,
   repairs: new Map(),
   jobs: [],
@@ -100,28 +115,41 @@ export function useNode(): NodeState {
 
 type Part = "status" | "blocks" | "peers" | "wallet" | "files" | "health" | "objects" | "jobs" | "receipts";
 
-/** How each part is asked for. What is switched off (no wallet, no sharing) leaves it empty. */
+/** How each part is asked for. Nothing is asked of what does not run; then it is empty. */
 const LOADERS: Readonly<Record<Part, () => Promise<Partial<NodeState>>>> = {
   status: async () => {
     const status = await api.get<NodeStatus>("/status");
     reachDisk(status.sharing.s3);
-    return { status };
+    const isNews = state.status?.sharing.state !== status.sharing.state;
+    if (isNews && state.status !== undefined) refresh(...SHARED);
+    return { status, ahead: status.now - Date.now(), ...(isSharing(status) ? {} : GONE) };
   },
-  blocks: async () => ({ blocks: await api.get<BlockView[]>(`/blocks?count=${BLOCKS}`) }),
-  peers: async () => ({ peers: await api.get<PeerView[]>("/peers") }),
-  wallet: async () => ({
-    wallet: await api.get<WalletView>("/wallet"),
-    payments: await api.get<PaymentView[]>("/wallet/history?limit=20"),
-  }),
+  blocks: async () => {
+    if (state.status?.ledger === null) return { blocks: [] };
+    return { blocks: await api.get<BlockView[]>(`/blocks?count=${BLOCKS}`) };
+  },
+  peers: async () => (isSharing() ? { peers: await api.get<PeerView[]>("/peers") } : {}),
+  wallet: async () => {
+    try {
+      const wallet = (await api.get<WalletView[]>("/wallets")).find(({ name }) => name === WALLET);
+      if (wallet === undefined) return { wallet: "", payments: [] };
+      return { wallet, payments: await api.get<PaymentView[]>("/wallet/history?limit=20&mined=false") };
+    } catch (error) {
+      if (error instanceof Refused && error.status === 503) return { wallet: error.message, payments: [] };
+      throw error;
+    }
+  },
   files: async () => {
+    if (!isSharing()) return {};
     const files = await api.get<FilesStatus>("/files");
     const buckets = (await api.get<{ entries: FileEntry[] }>("/files/buckets")).entries.map(({ key }) => key);
     const bucket = buckets.includes(state.bucket ?? "") ? state.bucket : buckets[0];
-    return { files, buckets, bucket, objects: await objectsOf(bucket) };
+    return { files, buckets, bucket, ...(await objectsOf(bucket)) };
   },
   health: async () => ({ healthVersion: state.healthVersion + 1 }),
-  objects: async () => ({ objects: await objectsOf(state.bucket) }),
+  objects: async () => (isSharing() ? await objectsOf(state.bucket) : {}),
   jobs: async () => {
+    if (!isSharing()) return {};
     const jobs = [...(await api.get<JobView[]>("/jobs"))].sort((a, b) => b.created - a.created);
     // The list leaves out the tasks of what has ended; the one that is shown needs them.
     const shown = jobs.findIndex(({ kind }) => kind === "render");
@@ -129,8 +157,25 @@ const LOADERS: Readonly<Record<Part, () => Promise<Partial<NodeState>>>> = {
     if (job?.tasks.length === 0) jobs[shown] = await api.get<JobView>(`/jobs/${job.id}`);
     return { jobs };
   },
-  receipts: async () => ({ receipts: await api.get<KeptReceipt[]>(`/receipts?limit=${RECEIPTS}`) }),
+  receipts: async () =>
+    isSharing() ? { receipts: await api.get<KeptReceipt[]>(`/receipts?limit=${RECEIPTS}`) } : {},
 };
+
+/** What the sharing process answers for. */
+const SHARED = ["peers", "files", "health", "jobs", "receipts"] as const satisfies readonly Part[];
+/** What nobody can say while it does not run: who is connected, and how the files are. */
+const GONE = {
+  peers: undefined,
+  traffic: new Map(),
+  files: undefined,
+  buckets: [],
+  objects: [],
+  hasMore: false,
+};
+
+function isSharing(status = state.status): boolean {
+  return status?.sharing.state === "running";
+}
 
 /** Where the page's policy lets it send files: the node says so beside the policy, which no script can read. */
 function diskOfPolicy(): string | undefined {
@@ -146,10 +191,24 @@ function reachDisk(door: string | undefined): void {
   location.reload();
 }
 
-async function objectsOf(bucket: string | undefined): Promise<readonly FileEntry[]> {
-  if (bucket === undefined) return [];
-  const query = new URLSearchParams({ bucket, limit: "200" });
-  return (await api.get<{ entries: FileEntry[] }>(`/files/objects?${query}`)).entries;
+let listed = LISTED.first;
+
+async function objectsOf(bucket: string | undefined): Promise<Pick<NodeState, "objects" | "hasMore">> {
+  if (bucket === undefined) return { objects: [], hasMore: false };
+  const query = new URLSearchParams({ bucket, limit: String(listed) });
+  const page = await api.get<{ entries: FileEntry[]; next?: string }>(`/files/objects?${query}`);
+  return { objects: page.entries, hasMore: page.next !== undefined };
+}
+
+/** Lists as many files as the node names at once. */
+export function listMore(): void {
+  listed = LISTED.most;
+  void load("objects");
+}
+
+/** Whether {@link listMore} would list more. */
+export function canListMore(): boolean {
+  return listed < LISTED.most;
 }
 
 const waiting = new Map<Part, number>();
@@ -180,31 +239,61 @@ async function load(part: Part): Promise<void> {
   loading.add(part);
   try {
     change(await LOADERS[part]());
+    trials.delete(part);
   } catch (error) {
-    if (error instanceof Refused && error.status === 401) lockOut();
+    // What was known stays. A node that is gone, or knows this browser no more, is told of where it is found.
+    if (error instanceof Refused && error.status > 401) loadLater(part);
   } finally {
     loading.delete(part);
     if (again.delete(part)) void load(part);
   }
 }
 
+const trials = new Map<Part, number>();
+
+/** What is not ready, as files are just after a start, is asked for again, less and less often. */
+function loadLater(part: Part): void {
+  const trial = trials.get(part) ?? 0;
+  trials.set(part, trial + 1);
+  const pause = Math.min(RETRY * 2 ** trial, LONGEST_PAUSE);
+  window.setTimeout(() => {
+    if (trials.get(part) === trial + 1 && state.connection === "open") void load(part);
+  }, pause);
+}
+
 export function chooseBucket(bucket: string): void {
-  change({ bucket, objects: [] });
+  listed = LISTED.first;
+  change({ bucket, objects: [], hasMore: false });
   void load("objects");
 }
 
 /** Logs in, loads everything, and follows what happens from then on. */
 export async function start(): Promise<void> {
   // A fresh link that is opened where the page already stands changes only what is behind the #.
-  window.addEventListener("hashchange", () => void enter());
+  window.addEventListener("hashchange", () => {
+    if (isLoginLink()) void enter();
+  });
   // Another tab may have logged this browser in again.
   window.addEventListener("focus", () => {
     if (state.connection === "locked-out") void enter();
   });
+  // A browser opens only six lines to a node, for all its tabs together: one that nobody sees holds none of them.
+  document.addEventListener("visibilitychange", () => {
+    if (state.connection === "locked-out") return;
+    if (document.hidden) leave();
+    else void enter();
+  });
+  whenLockedOut(lockOut);
   await enter();
 }
 
 let events: EventSource | undefined;
+let login: object = {};
+
+/** The same as long as this browser stays logged in. */
+export function session(): object {
+  return login;
+}
 
 async function enter(): Promise<void> {
   try {
@@ -214,12 +303,25 @@ async function enter(): Promise<void> {
     if (error instanceof Refused && error.status === 401) return lockOut();
     change({ connection: "lost" });
   }
-  follow();
+  if (document.hidden) await loadAll();
+  else follow();
+}
+
+function leave(): void {
+  events?.close();
+  events = undefined;
 }
 
 function lockOut(): void {
-  events?.close();
+  leave();
+  login = {};
   change({ ...EMPTY, connection: "locked-out" });
+}
+
+/** First what runs at all, then everything else. */
+async function loadAll(): Promise<void> {
+  await load("status");
+  for (const part of Object.keys(LOADERS) as Part[]) if (part !== "status") void load(part);
 }
 
 function follow(): void {
@@ -229,7 +331,7 @@ function follow(): void {
   stream.addEventListener("open", () => {
     change({ connection: "open" });
     // Whatever happened while nobody listened.
-    for (const part of Object.keys(LOADERS) as Part[]) void load(part);
+    void loadAll();
   });
   stream.addEventListener("error", () => {
     change({ connection: "lost" });
@@ -248,9 +350,9 @@ const HANDLERS: Handlers = {
   block: () => refresh("blocks", "status", "wallet"),
   mempool: () => refresh("status"),
   wallet: () => refresh("wallet"),
-  sharing: () => refresh("status", "peers", "files", "jobs", "receipts"),
+  sharing: () => void load("status"),
   peer: ({ view }) => {
-    change({ peers: [...state.peers.filter(({ peer }) => peer !== view.peer), view] });
+    change({ peers: [...(state.peers ?? []).filter(({ peer }) => peer !== view.peer), view] });
     refresh("files", "health");
   },
   traffic: ({ edges }) => change({ traffic: new Map(edges.map(({ peer, ...bytes }) => [peer, bytes])) }),
@@ -297,7 +399,7 @@ function putJob(job: JobView): void {
   const known = state.jobs.find(({ id }) => id === job.id);
   const others = state.jobs.filter(({ id }) => id !== job.id);
   const whole = job.tasks.length === 0 && known !== undefined ? { ...job, tasks: known.tasks } : job;
-  change({ jobs: [whole, ...others].sort((a, b) => b.created - a.created) });
+  change({ jobs: [whole, ...others].sort((a, b) => b.created - a.created).slice(0, JOBS) });
 }
 
 function putTask(id: string, task: JobView["tasks"][number]): void {

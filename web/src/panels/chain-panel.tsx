@@ -1,4 +1,5 @@
 import { useNode } from "../connection/store.ts";
+import { useNow } from "../connection/use-now.ts";
 import { BlockStrip } from "../pictures/block-strip.tsx";
 import { text } from "../text/en.ts";
 import { age } from "../text/format.ts";
@@ -6,7 +7,8 @@ import { Room } from "./room.tsx";
 
 /** The last blocks, as this node has checked them. */
 export function ChainPanel() {
-  const { status, blocks } = useNode();
+  const { status, ahead, blocks } = useNode();
+  const now = useNow() + ahead;
   const ledger = status!.ledger;
   if (ledger === null) {
     return (
@@ -23,7 +25,7 @@ export function ChainPanel() {
       aside={<strong className="figure">{height.toLocaleString("en")}</strong>}
     >
       <p className="under">
-        {headers > height ? text.syncing(height, headers) : text.blockAge(age(status!.now / 1000 - tipTime))}
+        {headers > height ? text.syncing(height, headers) : text.blockAge(age(now / 1000 - tipTime))}
         {" · "}
         {text.waitingTx(mempool.transactions)}
       </p>

@@ -1,31 +1,31 @@
-import { type DragEvent, useEffect, useId, useRef, useState } from "react";
-import { api, putFile } from "../connection/api.ts";
-import { chooseBucket, refresh, useNode } from "../connection/store.ts";
+import { useEffect, useRef, useState } from "react";
+import { api, saveFile } from "../connection/api.ts";
+import { canListMore, chooseBucket, listMore, refresh, useNode } from "../connection/store.ts";
 import type { FileEntry, SlabHealth } from "../connection/views.ts";
 import { ShardGrid, ShardLegend } from "../pictures/shard-grid.tsx";
 import { text } from "../text/en.ts";
 import { bytes } from "../text/format.ts";
+import { DropZone } from "./drop-zone.tsx";
+import { presign } from "./presign.ts";
 import { Failure, Room, useAction } from "./room.tsx";
 
 /** Where uploads go when there is no bucket yet. */
 const FIRST_BUCKET = "files";
-/** Seconds that an address for one upload or download is good. */
-const LINK_LIFE = 3600;
-
-async function presign(method: "GET" | "PUT", bucket: string, key: string): Promise<string> {
-  return (await api.post<{ url: string }>("/files/presign", { method, bucket, key, seconds: LINK_LIFE })).url;
-}
+/** Lent unless told otherwise, in bytes. */
+const USUAL_LIMIT = 10 * 2 ** 30;
+/** Pieces of one file that are drawn; a file may have thousands. */
+const DRAWN = 16;
 
 /** The files, and where each of their shards is. */
 export function FilesPanel() {
-  const { files, buckets, bucket, objects, status } = useNode();
-  const isOpen = status?.sharing.state === "running";
+  const { files, buckets, bucket, objects, hasMore } = useNode();
+  const list = useRef<HTMLUListElement>(null);
   const [chosen, setChosen] = useState<string>();
   const shown = objects.find(({ key }) => key === chosen) ?? largest(objects);
   return (
     <Room name="files" title={text.files} aside={<Hosting />}>
       {files !== undefined && <Summary />}
-      {isOpen ? <DropZone bucket={bucket ?? FIRST_BUCKET} /> : <p className="empty">{text.later}</p>}
+      <DropZone bucket={bucket ?? FIRST_BUCKET} />
       {buckets.length > 1 && (
         <label className="inline">
           {text.bucket}
@@ -38,7 +38,7 @@ export function FilesPanel() {
       )}
       {bucket !== undefined && shown !== undefined && (
         <div className="split">
-          <ul className="objects">
+          <ul className="objects" ref={list} tabIndex={-1} aria-label={text.files}>
             {objects.map((object) => (
               <ObjectRow
                 key={object.key}
@@ -46,8 +46,19 @@ export function FilesPanel() {
                 object={object}
                 isShown={object.key === shown.key}
                 choose={() => setChosen(object.key)}
+                removed={() => list.current?.focus()}
               />
             ))}
+            {hasMore && (
+              <li className="more">
+                <span className="under">{text.listedFirst(objects.length)}</span>
+                {canListMore() && (
+                  <button type="button" className="quiet" onClick={listMore}>
+                    {text.listMore}
+                  </button>
+                )}
+              </li>
+            )}
           </ul>
           <Health bucket={bucket} name={shown.key} />
         </div>
@@ -100,79 +111,29 @@ function Hosting() {
   const host = useNode().status?.sharing.host;
   const { busy, error, run } = useAction();
   if (host === undefined) return null;
+  // What was lent before is lent again, by the same rules.
+  const { limitBytes, limitBytesPerAccount, keepDays } = host;
+  const rules = { limitBytes: limitBytes > 0 ? limitBytes : USUAL_LIMIT, limitBytesPerAccount, keepDays };
   function toggle() {
     run(async () => {
-      await api.post(host!.on ? "/host/stop" : "/host/start", host!.on ? {} : { limitBytes: 10 * 2 ** 30 });
+      await (host!.on ? api.post("/host/stop") : api.post("/host/start", rules));
       refresh("status");
     });
   }
   return (
     <>
-      {host.on && (
-        <span className="under">{text.hosting(bytes(host.usedBytes), bytes(host.limitBytes))}</span>
+      {(host.on || host.usedBytes > 0) && (
+        <span className="under">
+          {host.on
+            ? text.hosting(bytes(host.usedBytes), bytes(host.limitBytes))
+            : text.keeping(bytes(host.usedBytes))}
+        </span>
       )}
       <button type="button" className="quiet" disabled={busy} onClick={toggle}>
-        {host.on ? text.stopHosting : text.host}
+        {host.on ? text.stopHosting : text.lend(bytes(rules.limitBytes))}
       </button>
       <Failure text={error ?? host.trouble} />
     </>
-  );
-}
-
-function DropZone({ bucket }: { readonly bucket: string }) {
-  const { buckets } = useNode();
-  const [progress, setProgress] = useState<string>();
-  const [isOver, setOver] = useState(false);
-  const input = useRef<HTMLInputElement>(null);
-  const id = useId();
-  const { busy, error, run } = useAction();
-  function upload(list: FileList | null) {
-    const chosen = [...(list ?? [])];
-    if (chosen.length === 0) return;
-    run(async () => {
-      if (!buckets.includes(bucket)) await api.post("/files/buckets", { bucket });
-      for (const file of chosen) {
-        setProgress(text.uploading(file.name, 0));
-        const url = await presign("PUT", bucket, file.name);
-        await putFile(url, file, (share) => setProgress(text.uploading(file.name, share)));
-      }
-      setProgress(undefined);
-      refresh("files");
-    });
-  }
-  function drop(event: DragEvent) {
-    event.preventDefault();
-    setOver(false);
-    upload(event.dataTransfer.files);
-  }
-  return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: dropping is a mouse's way; the input inside is everybody's
-    <div
-      className={isOver ? "drop over" : "drop"}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={drop}
-    >
-      <label htmlFor={id}>{text.drop}</label>
-      <input
-        id={id}
-        ref={input}
-        type="file"
-        multiple
-        disabled={busy}
-        onChange={(event) => {
-          upload(event.target.files);
-          event.target.value = "";
-        }}
-      />
-      <p className="under" role="status">
-        {progress}
-      </p>
-      <Failure text={error} />
-    </div>
   );
 }
 
@@ -181,25 +142,19 @@ function ObjectRow(props: {
   readonly object: FileEntry;
   readonly isShown: boolean;
   readonly choose: () => void;
+  /** The row is about to go, and the focus with it. */
+  readonly removed: () => void;
 }) {
-  const { bucket, object, isShown, choose } = props;
+  const { bucket, object, isShown, choose, removed } = props;
   const { busy, error, run } = useAction();
   function download() {
-    run(async () => {
-      const response = await fetch(await presign("GET", bucket, object.key));
-      if (!response.ok) throw new Error(`HTTP ${response.status}`);
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(await response.blob());
-      link.download = object.key.split("/").at(-1) ?? object.key;
-      link.click();
-      // The browser reads it after the click.
-      window.setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-    });
+    run(async () => await saveFile(await presign("GET", bucket, object.key)));
   }
   function remove() {
     if (!confirm(text.removeSure(object.key))) return;
     run(async () => {
       await api.remove(`/files/objects?${new URLSearchParams({ bucket, key: object.key })}`);
+      removed();
       refresh("files");
     });
   }
@@ -233,7 +188,7 @@ function ObjectRow(props: {
 }
 
 function Health({ bucket, name }: { readonly bucket: string; readonly name: string }) {
-  const { healthVersion, repairs, peers, status } = useNode();
+  const { healthVersion, repairs, peers = [], status } = useNode();
   const [slabs, setSlabs] = useState<readonly SlabHealth[]>([]);
   useEffect(() => {
     let isCurrent = true;
@@ -248,19 +203,26 @@ function Health({ bucket, name }: { readonly bucket: string; readonly name: stri
     };
   }, [bucket, name, healthVersion]);
   const names = new Map(peers.map((peer) => [peer.peer as string, peer.name]));
+  const worst = [...slabs].sort((a, b) => spare(a) - spare(b)).slice(0, DRAWN);
   const own = status?.sharing.peer;
   if (own !== undefined) names.set(own, text.you);
   return (
     <div className="health">
       <h3>{text.healthOf(name)}</h3>
       {slabs.length === 0 ? <p className="empty">{text.inline}</p> : <ShardLegend />}
-      {slabs.map((slab) => (
+      {worst.map((slab) => (
         <ShardGrid
           key={slab.slab}
           slab={repairs.get(slab.slab) ?? slab}
           nameOf={(host) => names.get(host) ?? host}
         />
       ))}
+      {slabs.length > DRAWN && <p className="under">{text.moreSlabs(slabs.length - DRAWN)}</p>}
     </div>
   );
+}
+
+/** Shards that a slab may still lose. */
+function spare({ needed, shards }: SlabHealth): number {
+  return shards.filter(({ state }) => state === "stored").length - needed;
 }

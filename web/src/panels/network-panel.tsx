@@ -9,13 +9,14 @@ import { ActionForm, Drawer, Failure, Room, Scroll, useAction } from "./room.tsx
 
 /** Who is around, and how much flows on each edge. */
 export function NetworkPanel() {
-  const { status, peers, traffic } = useNode();
+  const { status, peers: known, traffic } = useNode();
+  const peers = known ?? [];
   const sharing = status!.sharing;
   return (
     <Room name="network" title={text.network} aside={sharing.state === "running" && <Invite />}>
       <Standing />
       <MeshGraph self={status!.name} peers={peers} traffic={traffic} />
-      {sharing.state === "running" && peers.length === 0 && <p className="empty">{text.noPeers}</p>}
+      {known?.length === 0 && <p className="empty">{text.noPeers}</p>}
       {peers.length > 0 && <PeerTable />}
     </Room>
   );
@@ -27,7 +28,8 @@ function Standing() {
   const { state, reason } = status!.sharing;
   if (state === "running") return null;
   if (state === "starting") return <p className="notice">{text.starting}</p>;
-  if (wallet !== undefined) return <p className="notice warning">{reason}</p>;
+  if (wallet === undefined) return null;
+  if (wallet !== "") return <p className="notice warning">{reason}</p>;
   return (
     <p className="notice">
       {text.needsWallet} <code>freehold wallet new</code>
@@ -36,7 +38,7 @@ function Standing() {
 }
 
 function PeerTable() {
-  const { peers } = useNode();
+  const { peers = [] } = useNode();
   return (
     <details>
       <summary>{text.peerTable}</summary>
@@ -76,9 +78,15 @@ function Invite() {
   const [open, setOpen] = useState<"invite" | "join">();
   const [link, setLink] = useState<string>();
   const joinButton = useRef<HTMLButtonElement>(null);
-  const { busy, error, run } = useAction();
+  const { busy, error, run, forget } = useAction();
+  function toggleJoin() {
+    forget();
+    setOpen(open === "join" ? undefined : "join");
+  }
   function invite() {
+    forget();
     if (open === "invite") return setOpen(undefined);
+    setOpen(undefined);
     run(async () => {
       const made = await api.post<{ link: string }>("/peers/invitations", { uses: 8, seconds: 86_400 });
       setLink(made.link);
@@ -103,7 +111,7 @@ function Invite() {
         ref={joinButton}
         className="quiet"
         aria-expanded={open === "join"}
-        onClick={() => setOpen(open === "join" ? undefined : "join")}
+        onClick={toggleJoin}
       >
         {text.join}
       </button>
@@ -136,18 +144,23 @@ function Invite() {
 
 /** A long text to take along. */
 export function Copyable({ value }: { readonly value: string }) {
-  const [isCopied, setCopied] = useState(false);
-  function copy() {
-    void navigator.clipboard.writeText(value).then(() => {
-      setCopied(true);
-      window.setTimeout(() => setCopied(false), 2000);
-    });
+  const [said, say] = useState<string>();
+  const code = useRef<HTMLElement>(null);
+  async function copy() {
+    // Not every browser lets a page write there; what is selected can be copied by hand.
+    const isCopied = await navigator.clipboard.writeText(value).then(
+      () => true,
+      () => false,
+    );
+    if (!isCopied && code.current !== null) getSelection()?.selectAllChildren(code.current);
+    say(isCopied ? text.copied : text.copyByHand);
+    window.setTimeout(() => say(undefined), 2000);
   }
   return (
     <p className="copyable">
-      <code>{value}</code>
-      <button type="button" className="quiet" onClick={copy}>
-        {isCopied ? text.copied : text.copy}
+      <code ref={code}>{value}</code>
+      <button type="button" className="quiet" onClick={() => void copy()}>
+        {said ?? text.copy}
       </button>
     </p>
   );

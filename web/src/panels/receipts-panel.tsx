@@ -5,7 +5,7 @@ import { Room, Scroll } from "./room.tsx";
 
 /** What was done for whom, against which proof. */
 export function ReceiptsPanel() {
-  const { receipts, peers } = useNode();
+  const { receipts, peers = [] } = useNode();
   const names = new Map(peers.map((peer) => [peer.peer, peer.name]));
   return (
     <Room name="receipts" title={text.receipts} aside={<span className="under">{text.receiptsHelp}</span>}>

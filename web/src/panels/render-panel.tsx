@@ -15,8 +15,10 @@ const SAMPLES = [16, 64, 256, 1024];
 
 /** Pictures that this machine and its friends make together. */
 export function RenderPanel() {
-  const { jobs, cheats, peers, status } = useNode();
-  const isOpen = status?.sharing.state === "running";
+  const { jobs, cheats, peers = [], status } = useNode();
+  const sharing = status!.sharing;
+  const isOpen = sharing.state === "running";
+  const idle = isOpen ? text.noJobs : sharing.state === "starting" ? text.starting : text.later;
   const job = jobs.find(({ kind }) => kind === "render");
   const names = new Map(peers.map(({ peer, name }) => [peer, name]));
   return (
@@ -28,7 +30,7 @@ export function RenderPanel() {
           </p>
         ))}
       {job !== undefined && <Picture job={job} />}
-      {job === undefined && <p className="empty">{isOpen ? text.noJobs : text.later}</p>}
+      {job === undefined && <p className="empty">{idle}</p>}
       {isOpen && <Order />}
     </Room>
   );
@@ -67,7 +69,7 @@ function Picture({ job }: { readonly job: JobView }) {
   }
   return (
     <>
-      <RenderMosaic job={job} />
+      {job.tasks.length > 0 && <RenderMosaic job={job} />}
       <p className="under" role="status">
         {job.title} · {text.jobStates[job.state]} · {text.tiles(done, job.tasks.length)}
       </p>
@@ -88,18 +90,31 @@ function Picture({ job }: { readonly job: JobView }) {
           {text.cancel}
         </button>
       )}
+      {job.state === "done" && (
+        <p>
+          <a href={`/api/jobs/${job.id}/files/picture.png`} download={pictureName(job)}>
+            {text.savePicture}
+          </a>
+        </p>
+      )}
       <Failure text={error ?? job.reason} />
     </>
   );
+}
+
+/** After the scene, which stands first in the title. */
+function pictureName({ title }: JobView): string {
+  return `${/^(.+?)\.glb /.exec(title)?.[1] ?? "picture"}.png`;
 }
 
 function Order() {
   const { busy, error, run } = useAction();
   function order(fields: FormData) {
     run(async () => {
+      const scene = fields.get("scene") as File;
       const { path } = await api.upload<{ path: string }>(
-        "/incoming?extension=glb",
-        fields.get("scene") as File,
+        `/incoming?${new URLSearchParams({ extension: "glb", name: scene.name })}`,
+        scene,
       );
       const [width, height] = String(fields.get("size")).split("x").map(Number);
       await api.post("/jobs/render", { scene: path, width, height, samples: Number(fields.get("samples")) });

@@ -25,6 +25,8 @@ export function useAction(): {
   readonly busy: boolean;
   readonly error: string | undefined;
   readonly run: (action: () => Promise<void>) => void;
+  /** What went wrong is no longer worth a word. */
+  readonly forget: () => void;
 } {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
@@ -35,7 +37,7 @@ export function useAction(): {
       .catch((reason: unknown) => setError(reason instanceof Refused ? reason.message : String(reason)))
       .finally(() => setBusy(false));
   }
-  return { busy, error, run };
+  return { busy, error, run, forget: () => setError(undefined) };
 }
 
 export function Failure({ text }: { readonly text: string | undefined }) {

@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from "react";
-import { api } from "../connection/api.ts";
-import { refresh, useNode } from "../connection/store.ts";
+import { api, Refused } from "../connection/api.ts";
+import { refresh, session, useNode } from "../connection/store.ts";
 import type { PaymentView, QuoteView } from "../connection/views.ts";
 import { QrCode } from "../pictures/qr-code.tsx";
 import { text } from "../text/en.ts";
-import { amount, short, time } from "../text/format.ts";
+import { amount, time, typedAmount } from "../text/format.ts";
 import { Copyable } from "./network-panel.tsx";
 import { ActionForm, Drawer, Failure, Room, useAction } from "./room.tsx";
 
@@ -16,12 +16,16 @@ export function WalletPanel() {
   const { wallet, payments } = useNode();
   const [open, setOpen] = useState<"send" | "receive">();
   const payButton = useRef<HTMLButtonElement>(null);
-  if (wallet === undefined) {
+  if (wallet === undefined || typeof wallet === "string") {
     return (
       <Room name="money" title={text.money}>
-        <p className="empty">
-          {text.noWallet} <code>freehold wallet new</code>
-        </p>
+        {wallet === undefined && <p className="empty">{text.looking}</p>}
+        {wallet === "" && (
+          <p className="empty">
+            {text.noWallet} <code>freehold wallet new</code>
+          </p>
+        )}
+        {wallet !== undefined && wallet !== "" && <p className="empty">{wallet}</p>}
       </Room>
     );
   }
@@ -67,6 +71,12 @@ export function WalletPanel() {
           .filter(Boolean)
           .join(" · ")}
       </p>
+      {wallet.scanning !== undefined && (
+        <p className="notice" role="status">
+          {text.scanning(wallet.scanning.progress)}
+        </p>
+      )}
+      {wallet.locked && <Unlock />}
       {open === "send" && <Send done={close} />}
       {open === "receive" && <Receive payments={payments} />}
       <Payments payments={payments} />
@@ -80,14 +90,52 @@ interface Order {
   readonly quote: QuoteView;
 }
 
+/** The passphrase goes to the node alone, which forgets the seed again by itself. */
+function Unlock() {
+  const { busy, error, run } = useAction();
+  function unlock(fields: FormData) {
+    run(async () => {
+      await api.post("/wallet/unlock", { passphrase: String(fields.get("passphrase")) });
+      refresh("wallet", "status");
+    });
+  }
+  return (
+    <Drawer>
+      <p>{text.locked}</p>
+      <ActionForm label={text.unlock} onSubmit={unlock}>
+        <label>
+          {text.passphrase}
+          <input name="passphrase" type="password" required autoComplete="current-password" />
+        </label>
+        <button type="submit" disabled={busy}>
+          {text.unlock}
+        </button>
+        <Failure text={error} />
+      </ActionForm>
+    </Drawer>
+  );
+}
+
 /** Two steps: what it costs is seen before anything is signed. */
 function Send({ done }: { readonly done: () => void }) {
   const [order, setOrder] = useState<Order>();
   const [sent, setSent] = useState<string>();
-  const { busy, error, run } = useAction();
+  /** What was typed, to be found again on the way back from the review. */
+  const [typed, setTyped] = useState({ to: "", amount: "" });
+  const { busy, error, run, forget } = useAction();
   function review(fields: FormData) {
-    const request = { to: String(fields.get("to")).trim(), amount: Number(fields.get("amount")) };
-    run(async () => setOrder({ ...request, quote: await api.post<QuoteView>("/wallet/quote", request) }));
+    const fresh = { to: String(fields.get("to")).trim(), amount: String(fields.get("amount")) };
+    setTyped(fresh);
+    run(async () => {
+      const satoshi = typedAmount(fresh.amount);
+      if (satoshi === undefined) throw new Refused(0, text.amountHelp);
+      const request = { to: fresh.to, amount: satoshi };
+      setOrder({ ...request, quote: await api.post<QuoteView>("/wallet/quote", request) });
+    });
+  }
+  function back() {
+    forget();
+    setOrder(undefined);
   }
   function pay({ quote }: Order) {
     run(async () => {
@@ -100,7 +148,8 @@ function Send({ done }: { readonly done: () => void }) {
   if (sent !== undefined) {
     return (
       <Drawer key="sent" role="status" takesFocus={true}>
-        <p>{text.sentOk(short(sent))}</p>
+        <p>{text.sentOk}</p>
+        <Copyable value={sent} />
         <button type="button" className="quiet" onClick={done}>
           {text.close}
         </button>
@@ -114,11 +163,17 @@ function Send({ done }: { readonly done: () => void }) {
         <ActionForm label={text.send} onSubmit={review}>
           <label>
             {text.address}
-            <input name="to" required autoComplete="off" spellCheck={false} />
+            <input name="to" defaultValue={typed.to} required autoComplete="off" spellCheck={false} />
           </label>
           <label>
             {text.amount}
-            <input name="amount" type="number" min="1" step="1" required inputMode="numeric" />
+            <input
+              name="amount"
+              defaultValue={typed.amount}
+              required
+              inputMode="numeric"
+              autoComplete="off"
+            />
           </label>
           <button type="submit" disabled={busy}>
             {text.review}
@@ -127,10 +182,12 @@ function Send({ done }: { readonly done: () => void }) {
       ) : (
         <>
           <dl>
-            <dt>{text.paidTo}</dt>
+            <dt>{text.payTo}</dt>
             <dd>
               <code>{order.to}</code>
             </dd>
+            <dt>{text.sum}</dt>
+            <dd>{amount(order.amount)}</dd>
             <dt>{text.fee}</dt>
             <dd>
               {amount(order.quote.fee)} ({order.quote.feeRate} sat/vB)
@@ -145,7 +202,7 @@ function Send({ done }: { readonly done: () => void }) {
           <button type="button" disabled={busy} onClick={() => pay(order)}>
             {text.confirmSend}
           </button>
-          <button type="button" className="quiet" onClick={() => setOrder(undefined)}>
+          <button type="button" className="quiet" onClick={back}>
             {text.back}
           </button>
         </>
@@ -156,15 +213,16 @@ function Send({ done }: { readonly done: () => void }) {
 
 /** One fresh address, the same until somebody paid to it: each opening would else use one up. */
 function Receive({ payments }: { readonly payments: readonly PaymentView[] }) {
-  const [address, setAddress] = useState(lastAddress);
+  const [address, setAddress] = useState(() => lastAddress.get(session()));
   const { error, run } = useAction();
   const isUsed = payments.some(({ outputs }) => outputs.some((output) => output.address === address));
   // biome-ignore lint/correctness/useExhaustiveDependencies: asked for once, and once more when it was used
   useEffect(() => {
     if (address !== undefined && !isUsed) return;
     run(async () => {
-      lastAddress = (await api.post<{ address: string }>("/wallet/addresses")).address;
-      setAddress(lastAddress);
+      const fresh = (await api.post<{ address: string }>("/wallet/addresses")).address;
+      lastAddress.set(session(), fresh);
+      setAddress(fresh);
     });
   }, [isUsed]);
   return (
@@ -181,7 +239,8 @@ function Receive({ payments }: { readonly payments: readonly PaymentView[] }) {
   );
 }
 
-let lastAddress: string | undefined;
+/** By login: what comes after the next one may be another node, with another wallet. */
+const lastAddress = new WeakMap<object, string>();
 
 function standing({ status, confirmations }: PaymentView): string {
   if (status === "conflicted" || status === "gone") return text.statuses[status];

@@ -21,14 +21,34 @@ export function age(seconds: number): string {
   return `${Math.round(seconds / 86_400)} days`;
 }
 
-export function time(milliseconds: number): string {
-  return new Date(milliseconds).toLocaleTimeString([], {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    hourCycle: "h23",
+/** When something was: the time alone on the day itself, the date beside it from then on. */
+export function time(milliseconds: number, now = Date.now()): string {
+  const date = new Date(milliseconds);
+  const clock = date.toLocaleTimeString("en", { ...CLOCK, second: "2-digit" });
+  if (date.toDateString() === new Date(now).toDateString()) return clock;
+  const isThisYear = date.getFullYear() === new Date(now).getFullYear();
+  const day = date.toLocaleDateString("en-GB", {
+    ...{ day: "numeric", month: "short" },
+    ...(isThisYear ? {} : { year: "numeric" }),
   });
+  return `${day}, ${date.toLocaleTimeString("en", CLOCK)}`;
 }
+
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+
+/**
+ * Satoshi as people type them: digits, with commas, spaces or underscores between thousands.
+ * @returns undefined for anything that may mean something else, such as `0.5` or `1,5`
+ */
+export function typedAmount(typed: string): number | undefined {
+  const plain = typed.trim();
+  if (!/^\d+$|^\d{1,3}([,_\s]\d{3})+$/.test(plain)) return undefined;
+  const satoshi = Number(plain.replace(/\D/g, ""));
+  return satoshi > 0 && satoshi <= MOST ? satoshi : undefined;
+}
+
+/** There will never be more. */
+const MOST = 2_100_000_000_000_000;
 
 export function short(hash: string): string {
   return hash.length <= 14 ? hash : `${hash.slice(0, 8)}…${hash.slice(-4)}`;
