@@ -87,10 +87,11 @@ async function takeStory(browser: Browser, peers: readonly DemoPeer[], folder: s
 
 /** The first screen, sharp. The render's grain would make it large: there, steps that no eye sees are left out. */
 async function takeForReadme(page: Page, path: string): Promise<void> {
-  const clip = { x: 0, y: 0, width: 1440, height: 1230 };
-  const picture = PNG.sync.read(await page.screenshot({ clip, fullPage: true }));
+  const room = await page.locator(".room", { has: page.locator(".mosaic") }).boundingBox();
   const box = await page.locator(".mosaic").boundingBox();
-  if (box === null) throw new Error("the page shows no render");
+  if (room === null || box === null) throw new Error("the page shows no render");
+  const clip = { x: 0, y: 0, width: 1440, height: Math.ceil(room.y + room.height) + 12 };
+  const picture = PNG.sync.read(await page.screenshot({ clip, fullPage: true }));
   const [left, top] = [Math.ceil(box.x * CRISP), Math.ceil(box.y * CRISP)];
   const [right, bottom] = [left + Math.floor(box.width * CRISP), top + Math.floor(box.height * CRISP)];
   for (let y = top; y < Math.min(bottom, picture.height); y++) {

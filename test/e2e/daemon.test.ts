@@ -19,7 +19,6 @@ import {
   BITCOIND,
   freePort,
   type NodeProcess,
-  type Reply,
   runProgram,
   sendHttp,
   startNode,
@@ -219,7 +218,7 @@ suite("a life of a node", { concurrency: 2 }, () => {
     await first.rpc("generatetoaddress", [200, ADDRESS]);
     assert.deepEqual(await first.stop(), CLEAN);
     await using node = await startNode({ datadir, wait: false, args: ["-checkblocks=0", "-checklevel=4"] });
-    const warm: Reply[] = [];
+    const warm: string[] = [];
     await until(
       "it answers",
       async () => {
@@ -240,7 +239,8 @@ suite("a life of a node", { concurrency: 2 }, () => {
       2,
     );
     assert.ok(warm.length > 0);
-    assert.match(warm[0], /…$/);
+    // The first of them before there is anything to tell of, as with Core.
+    for (const text of warm) assert.match(text, /^RPC server started$|…$/);
     assert.deepEqual(await node.stop(), CLEAN);
   });
 
