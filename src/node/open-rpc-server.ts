@@ -1,4 +1,5 @@
 import { chmod, rename, rm, writeFile } from "node:fs/promises";
+import { hostPort } from "#base/lib/host-port.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import { Credentials, makeCookie } from "#doors/rpc/credentials.ts";
 import type { RpcDispatcher } from "#doors/rpc/dispatcher.ts";
@@ -77,7 +78,7 @@ export async function openRpcServer<Context>(
 /** Where a program of this machine reaches a door that listens on `host`. */
 function addressOf(host: string, port: number): string {
   const here = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  return here.includes(":") ? `[${here}]:${port}` : `${here}:${port}`;
+  return hostPort(here, port);
 }
 
 /** Undefined when an -rpcauth entry is malformed. */

@@ -37,9 +37,10 @@ export interface SharingChild {
 }
 
 /**
- * Starts the sharing process. @throws Error when the system has none to give. Its end of the link is file descriptor 3, a socket that no other process has: it reads
+ * Starts the sharing process. Its end of the link is file descriptor 3, a socket that no other process has: it reads
  * its end when this process dies, however that comes about. What it writes goes to the log line by line; that it can
  * not fill it is the business of who hands that in.
+ * @throws Error when the system has no process to give
  */
 export function spawnSharing(log: Logger, program: string = PROGRAM): SharingChild {
   const child = spawn(process.execPath, [...keptFlags(), ...BOUNDED_HEAP, program], {

@@ -1,9 +1,11 @@
 /** A node in the background, as `freehold` starts it, asks it and stops it. */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { hostPort } from "#base/lib/host-port.ts";
 import { type Json, JsonNumber, type JsonObject } from "#base/lib/json.ts";
 import { chooseNetwork } from "#node/config/choose-network.ts";
 import { defaultDataDirectory, RPC_ADDRESS } from "#node/config/data-directory.ts";
@@ -88,7 +90,8 @@ export class BackgroundNode {
       replies = await callRpc(this.#endpoint(), batch);
     } catch (error) {
       // Whoever refuses us at the port of a node that was killed is another's node.
-      const isGone = error instanceof ServerRefused && this.#pid() !== undefined && !isAlive(this.#pid()!);
+      const pid = this.#pid();
+      const isGone = error instanceof ServerRefused && pid !== undefined && !isAlive(pid);
       if (isGone || error instanceof ConnectionFailed) throw noNodeIn(this.folder);
       throw error;
     }
@@ -153,7 +156,7 @@ export class BackgroundNode {
   /** Where RPC is answered, `127.0.0.1:8332`. */
   get rpcAddress(): string {
     const { host, port } = this.#endpoint();
-    return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    return hostPort(host, port);
   }
 
   /**

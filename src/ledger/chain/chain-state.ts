@@ -398,7 +398,7 @@ export class ChainState {
 
   /** Writes everything out, unless the chain has failed, and lets go of the directory. */
   close(): Promise<void> {
-    this.#stopped = true;
+    this.interrupt();
     this.#closed ??= this.lock.run(() => this.#close());
     return this.#closed;
   }

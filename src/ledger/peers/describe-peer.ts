@@ -1,3 +1,4 @@
+import { hostPort } from "#base/lib/host-port.ts";
 import { serviceNames } from "#protocol/wire/services.ts";
 import type { PeerContext } from "./context.ts";
 import type { Peer } from "./peer.ts";
@@ -12,7 +13,7 @@ export function describePeer(context: PeerContext, peer: Peer): PeerInfo {
   return {
     id: peer.id,
     addr: peer.name,
-    addrBind: local.host === "" ? undefined : endpointText(local.host, local.port),
+    addrBind: local.host === "" ? undefined : hostPort(local.host, local.port),
     addrLocal: peer.addrLocal?.address.valid ? peer.addrLocal.toString() : undefined,
     network: peer.network,
     mappedAs: undefined,
@@ -57,8 +58,4 @@ export function describePeer(context: PeerContext, peer: Peer): PeerInfo {
 
 function seconds(milliseconds: number): number {
   return Math.floor(milliseconds / 1000);
-}
-
-function endpointText(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

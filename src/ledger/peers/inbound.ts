@@ -1,4 +1,5 @@
 /** Connections that come to us: where we listen, whom we let in, and who gives way when all places are taken. */
+import { hostPort } from "#base/lib/host-port.ts";
 import { NodeEndpoint, parseEndpoint, parseNetAddress } from "#protocol/wire/net-address.ts";
 import type { PeerContext } from "./context.ts";
 import { type EvictionCandidate, selectPeerToEvict } from "./eviction.ts";
@@ -112,7 +113,7 @@ export class Inbound {
     try {
       listener = await this.#sockets.listen(binding.endpoint, (socket) => this.#accept(socket, binding));
     } catch (error) {
-      const name = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+      const name = hostPort(host, port);
       if (binding.required) {
         throw new Error(`Unable to bind to ${name} on this computer. Freehold is probably already running.`, {
           cause: error,
@@ -123,7 +124,7 @@ export class Inbound {
     }
     this.#listeners.push(listener);
     const address = parseNetAddress(host);
-    log.info(`Bound to ${host.includes(":") ? `[${host}]` : host}:${listener.endpoint.port}`);
+    log.info(`Bound to ${hostPort(host, listener.endpoint.port)}`);
     if (address !== undefined && !binding.onion) {
       locals.add(new NodeEndpoint(address, listener.endpoint.port), LocalScore.BIND);
     }

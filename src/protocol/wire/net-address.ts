@@ -2,12 +2,14 @@
  * Addresses of nodes: what they are, how BIP155 and the older `addr` write them, and which of them can be reached
  * (Core's netaddress.h).
  */
+
 import { sha3_256 } from "@noble/hashes/sha3.js";
 import { base32nopad } from "@scure/base";
 import type { ByteReader } from "#base/lib/byte-reader.ts";
 import type { ByteWriter } from "#base/lib/byte-writer.ts";
 import { concatBytes, equalBytes } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
+import { hostPort } from "#base/lib/host-port.ts";
 import type { Codec } from "./codec.ts";
 import { ipv4Text, ipv6Text, parseIpv4, parseIpv6 } from "./ip-text.ts";
 
@@ -197,7 +199,7 @@ export class NodeEndpoint {
 
   toString(): string {
     const host = this.address.toString();
-    return host.includes(":") ? `[${host}]:${this.port}` : `${host}:${this.port}`;
+    return hostPort(host, this.port);
   }
 
   equals(other: NodeEndpoint): boolean {

@@ -13,8 +13,8 @@ const MAX_KEY = 1024;
 /** @throws UsageError */
 export function parseFileAddress(text: string): FileAddress {
   const path = text.replace(/^s3:\/\//, "");
-  checkKeyLength(path.slice(path.indexOf("/") + 1));
   const slash = path.indexOf("/");
+  checkKeyLength(path.slice(slash + 1));
   const bucket = slash < 0 ? path : path.slice(0, slash);
   if (bucket === "") throw new UsageError(`${text || "''"} names no bucket; files are written bucket/name`);
   return { bucket, key: slash < 0 ? "" : path.slice(slash + 1) };

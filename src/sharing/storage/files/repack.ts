@@ -171,13 +171,9 @@ export class Repack {
 
 /** Slabs to be packed together: of like size, until a pack is full. */
 function groupsOf(small: readonly Small[], target: number): Small[][] {
-  const tiers = new Map<number, Small[]>();
-  for (const one of small) {
-    const tier = Math.max(0, Math.floor(Math.log(one.bytes / LEAST_BYTES) / Math.log(LIKE)));
-    const like = tiers.get(tier);
-    if (like === undefined) tiers.set(tier, [one]);
-    else like.push(one);
-  }
+  const tiers = Map.groupBy(small, ({ bytes }) => {
+    return Math.max(0, Math.floor(Math.log(bytes / LEAST_BYTES) / Math.log(LIKE)));
+  });
   const groups: Small[][] = [];
   for (const tier of [...tiers.keys()].sort((a, b) => a - b)) {
     let group: Small[] = [];
