@@ -55,15 +55,20 @@ test("what is mined in time at a rate is the estimate, and what the wallet pays"
     }
     await node.rpc("generatetoaddress", [1, address]);
   }
+  // A signature can be a byte shorter than the wallet reckoned with, so that some pay a little more
+  // than RATE: each horizon and threshold then has a mean of its own.
+  const nearRate = (rate: number) => assert.ok(Math.abs(rate / RATE - 1) < 0.02, String(rate));
   const { feerate, blocks } = await node.rpc("estimatesmartfee", [2]);
   assert.equal(blocks, 2);
-  assert.ok(Math.abs(feerate / RATE - 1) < 0.02, String(feerate));
+  nearRate(feerate);
   const { blocks: longest } = await node.rpc("estimatesmartfee", [1000]);
   const seen = (await node.rpc("getblockcount")) - FIRST;
   assert.equal(longest, Math.floor(seen / 2), "half of the blocks since the first that was mined");
-  assert.equal((await node.rpc("estimatesmartfee", [2, "CONSERVATIVE"])).feerate, feerate);
+  const { feerate: conservative } = await node.rpc("estimatesmartfee", [2, "CONSERVATIVE"]);
+  nearRate(conservative);
+  assert.ok(conservative >= feerate, `${conservative} < ${feerate}`);
   const { short } = await node.rpc("estimaterawfee", [2, 0.9]);
-  assert.equal(short.feerate, feerate);
+  nearRate(short.feerate);
   assert.ok(short.pass.startrange < RATE * 1e8 && short.pass.endrange >= RATE * 1e8 * 0.98);
   assert.equal(short.pass.withintarget, short.pass.totalconfirmed);
   const sent = await node.rpc("sendtoaddress", { address, amount: 1, verbose: true });
