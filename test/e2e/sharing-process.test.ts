@@ -121,10 +121,15 @@ test("friends' ledgers find each other, and a payment is there at once", async (
   await alice.rpc("generatetoaddress", [101, await alice.rpc("getnewaddress")]);
   await until("bob has the chain", async () => (await bob.rpc("getblockcount")) === 101);
   await until("bob is up to date", async () => !(await bob.rpc("getblockchaininfo")).initialblockdownload);
-  const began = performance.now();
-  const txid = await alice.rpc("sendtoaddress", [await bob.rpc("getnewaddress"), 1]);
-  await until("bob sees it", async () => (await bob.rpc("getrawmempool")).includes(txid));
-  assert.ok(performance.now() - began < 1500, `${performance.now() - began} ms`);
+  // Announcements to strangers wait for seconds, at random: most of five quicker than that are not luck.
+  const times: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const began = performance.now();
+    const txid = await alice.rpc("sendtoaddress", [await bob.rpc("getnewaddress"), 1]);
+    await until("bob sees it", async () => (await bob.rpc("getrawmempool")).includes(txid));
+    times.push(performance.now() - began);
+  }
+  assert.ok(times.filter((time) => time < 1500).length >= 4, `${times.join(", ")} ms`);
 });
 
 test("without a ledger the wallet says that it has no chain, and sharing runs", async () => {
