@@ -176,6 +176,22 @@ test("events reach a reader, bytes as hex", async () => {
   await reader.cancel();
 });
 
+test("a stream of events ends when its session is logged out, and no other does", async () => {
+  const [leaves, stays] = [await login(), await login()];
+  const follow = async (cookie: string) => {
+    const answer = await fetch(`http://127.0.0.1:${api.port}/api/events`, { headers: { cookie } });
+    const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+    assert.match((await reader.read()).value!, /retry/);
+    return reader;
+  };
+  const [ends, goesOn] = [await follow(leaves), await follow(stays)];
+  assert.equal((await ask("DELETE", "/api/session", { cookie: leaves })).status, 204);
+  assert.equal((await ends.read()).done, true);
+  events.emit({ type: "mempool", transactions: 1, bytes: 2 });
+  assert.match((await goesOn.read()).value!, /mempool/);
+  await goesOn.cancel();
+});
+
 test("an upload keeps its name as far as it is plain, in a folder of its own", async () => {
   const headers = { ...bearer, "content-type": "application/octet-stream" };
   const nameOf = async (name: string) => {

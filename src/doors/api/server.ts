@@ -157,7 +157,7 @@ function addRoutes(api: FastifyInstance, context: ApiContext, sessions: Sessions
   sessionRoutes(api, sessions);
   nodeRoutes(api, context);
   ledgerRoutes(api, context);
-  eventRoutes(api, context);
+  eventRoutes(api, context, sessions);
   incomingRoutes(api, context);
   walletRoutes(api, context);
   peersRoutes(api, context);

@@ -13,12 +13,20 @@ const SESSION_LIFE = 12 * 3_600_000;
 /** Keys and sessions kept at most; the oldest go first. */
 const MAX_KEPT = 64;
 
+/** A login key, or a session, until it is used up, logged out, or too old. */
+interface Grant {
+  /** When it ends by itself, ms of the monotonic clock. */
+  until: number;
+  /** Aborts when it is taken back before. */
+  readonly revoked: AbortController;
+}
+
 export class Sessions {
   readonly #token: Uint8Array;
   readonly #clock: Clock;
-  /** Hash of the secret → when it ends, ms. */
-  readonly #keys = new Map<string, number>();
-  readonly #sessions = new Map<string, number>();
+  /** By the hash of the secret. */
+  readonly #keys = new Map<string, Grant>();
+  readonly #sessions = new Map<string, Grant>();
 
   /** @param token the bearer token, as it stands in `.api-cookie` */
   constructor(token: string, clock: Clock) {
@@ -33,13 +41,14 @@ export class Sessions {
 
   /** Uses a login key up. @returns the session's secret, undefined when the key is none or was used */
   login(key: string): string | undefined {
-    if (!this.#isAlive(this.#keys, key)) return undefined;
-    this.#keys.delete(nameOf(key));
+    if (this.#alive(this.#keys, key) === undefined) return undefined;
+    revoke(this.#keys, nameOf(key));
     return this.#add(this.#sessions, SESSION_LIFE);
   }
 
+  /** Ends a session, and with it what still streams to it. */
   logout(session: string): void {
-    this.#sessions.delete(nameOf(session));
+    revoke(this.#sessions, nameOf(session));
   }
 
   isToken(text: string): boolean {
@@ -48,25 +57,36 @@ export class Sessions {
 
   /** Whether a session is open; using it makes it live on. */
   isSession(text: string): boolean {
-    if (!this.#isAlive(this.#sessions, text)) return false;
-    this.#sessions.set(nameOf(text), this.#clock.monotonic() + SESSION_LIFE);
+    const session = this.#alive(this.#sessions, text);
+    if (session === undefined) return false;
+    session.until = this.#clock.monotonic() + SESSION_LIFE;
     return true;
   }
 
-  #add(to: Map<string, number>, life: number): string {
+  /** Aborts when the session is logged out; undefined when there is none. */
+  endOf(session: string): AbortSignal | undefined {
+    return this.#alive(this.#sessions, session)?.revoked.signal;
+  }
+
+  #add(to: Map<string, Grant>, life: number): string {
     const secret = randomBytes(32).toString("base64url");
-    to.set(nameOf(secret), this.#clock.monotonic() + life);
+    to.set(nameOf(secret), { until: this.#clock.monotonic() + life, revoked: new AbortController() });
     for (const name of to.keys()) {
       if (to.size <= MAX_KEPT) break;
-      to.delete(name);
+      revoke(to, name);
     }
     return secret;
   }
 
-  #isAlive(kept: Map<string, number>, secret: string): boolean {
-    const until = kept.get(nameOf(secret));
-    return until !== undefined && until > this.#clock.monotonic();
+  #alive(kept: Map<string, Grant>, secret: string): Grant | undefined {
+    const grant = kept.get(nameOf(secret));
+    return grant !== undefined && grant.until > this.#clock.monotonic() ? grant : undefined;
   }
+}
+
+function revoke(from: Map<string, Grant>, name: string): void {
+  from.get(name)?.revoked.abort();
+  from.delete(name);
 }
 
 /** Kept by hash: looking one up takes no time that tells of the secret. */

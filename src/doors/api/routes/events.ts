@@ -1,12 +1,17 @@
 import { once } from "node:events";
 import type { FastifyInstance } from "fastify";
 import type { ApiContext } from "../context.ts";
+import { sessionOf } from "../guard.ts";
+import type { Sessions } from "../sessions.ts";
 
 /** A comment line this often keeps a silent stream open, ms. */
 const HEARTBEAT = 15_000;
 
-/** One stream of everything that happens, as server-sent events: `data: {"type": …}`. */
-export function eventRoutes(app: FastifyInstance, context: ApiContext): void {
+/**
+ * One stream of everything that happens, as server-sent events: `data: {"type": …}`. It keeps the session of its reader
+ * alive, and ends with it.
+ */
+export function eventRoutes(app: FastifyInstance, context: ApiContext, sessions: Sessions): void {
   app.get(
     "/events",
     {
@@ -18,6 +23,9 @@ export function eventRoutes(app: FastifyInstance, context: ApiContext): void {
     },
     async (request, reply) => {
       const gone = new AbortController();
+      const session = sessionOf(request);
+      const loggedOut = session === undefined ? undefined : sessions.endOf(session);
+      const end = loggedOut === undefined ? gone.signal : AbortSignal.any([gone.signal, loggedOut]);
       request.raw.once("close", () => gone.abort());
       reply.hijack();
       const { raw } = reply;
@@ -26,15 +34,18 @@ export function eventRoutes(app: FastifyInstance, context: ApiContext): void {
       }
       raw.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
       raw.write("retry: 1000\n\n");
-      const beat = setInterval(() => raw.write(": still here\n\n"), HEARTBEAT);
+      const beat = setInterval(() => {
+        if (session !== undefined) sessions.isSession(session);
+        raw.write(": still here\n\n");
+      }, HEARTBEAT);
       try {
-        for await (const event of context.events.follow(gone.signal)) {
+        for await (const event of context.events.follow(end)) {
           if (!raw.write(`data: ${JSON.stringify(event, plainBytes)}\n\n`)) {
-            await once(raw, "drain", { signal: gone.signal });
+            await once(raw, "drain", { signal: end });
           }
         }
       } catch (error) {
-        if (!gone.signal.aborted) throw error;
+        if (!end.aborted) throw error;
       } finally {
         clearInterval(beat);
         raw.end();
