@@ -3,7 +3,7 @@ import { hash160 } from "#base/crypto/sha256.ts";
 import { equalBytes, toHex } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import type { Json } from "#base/lib/json.ts";
-import { Slices } from "#ledger/chain/slices.ts";
+import { Slices } from "#base/lib/slices.ts";
 import type { Descriptor } from "#protocol/bitcoin/descriptor.ts";
 import { inferDescriptor } from "#protocol/bitcoin/infer-descriptor.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";

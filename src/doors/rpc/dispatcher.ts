@@ -8,7 +8,7 @@
 import { type Json, type JsonObject, stringify } from "#base/lib/json.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import { parseJson } from "#base/lib/parse-json.ts";
-import { Slices } from "#ledger/chain/slices.ts";
+import { Slices } from "#base/lib/slices.ts";
 import { bindArguments } from "./bind-arguments.ts";
 import { type RpcCall, type RpcMethod, typeName } from "./method.ts";
 import { RPC_CODE, RpcError } from "./rpc-error.ts";

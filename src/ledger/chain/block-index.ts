@@ -1,4 +1,5 @@
 import { equalBytes, readI32, readU32, writeU32 } from "#base/lib/bytes.ts";
+import { Slices } from "#base/lib/slices.ts";
 import type { Disk } from "#base/store/disk.ts";
 import type { BatchOperation, KeyValueStore } from "#base/store/key-value-store.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
@@ -8,7 +9,6 @@ import type { BlockFileInfo } from "./block-files.ts";
 import { ChainError } from "./chain-error.ts";
 import { BlockStatus, type HeaderNode } from "./header-node.ts";
 import type { HeaderTree } from "./header-tree.ts";
-import { Slices } from "./slices.ts";
 
 /** Version of the layout below, kept under the key `V`. */
 const LAYOUT = 1;

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { equalBytes } from "#base/lib/bytes.ts";
+import { Slices } from "#base/lib/slices.ts";
 import type { Disk } from "#base/store/disk.ts";
 import type { FileSystem } from "#base/store/file-system.ts";
 import type { KeyValueReader, KeyValueStore, Snapshot, WriteBatch } from "#base/store/key-value-store.ts";
 import { writeAtomically } from "#base/store/write-atomically.ts";
 import type { BlockHash } from "#protocol/bitcoin/hashes.ts";
 import { CoinReader, writeVarint } from "./coin-compression.ts";
-import { Slices } from "./slices.ts";
 
 /** Name of the file inside `chainstate/` that marks the data directory as ours. */
 export const MARKER = "FREEHOLD";

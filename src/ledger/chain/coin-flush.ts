@@ -1,4 +1,5 @@
 import { equalBytes, writeU32 } from "#base/lib/bytes.ts";
+import { Slices } from "#base/lib/slices.ts";
 import type { WriteBatch } from "#base/store/key-value-store.ts";
 import type { BlockHash } from "#protocol/bitcoin/hashes.ts";
 import { type CoinArena, DIRTY, FIRST_SLOT, FREE, SPENT } from "./coin-arena.ts";
@@ -6,7 +7,6 @@ import { COIN_OVERHEAD, MAX_SCRIPT_SIZE, writeAmount, writeScript, writeVarint }
 import { type CoinDatabase, MAX_KEY_LENGTH, writeCoinKey } from "./coin-database.ts";
 import type { CoinTable } from "./coin-table.ts";
 import type { OutpointKey } from "./outpoint-key.ts";
-import { Slices } from "./slices.ts";
 
 /** Coins between two looks at the clock. */
 const STEP = 256;

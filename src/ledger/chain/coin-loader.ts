@@ -1,10 +1,10 @@
 import { writeU32 } from "#base/lib/bytes.ts";
+import type { Slices } from "#base/lib/slices.ts";
 import type { CoinArena } from "./coin-arena.ts";
 import { CoinReader } from "./coin-compression.ts";
 import { type CoinDatabase, damagedCoins, MAX_KEY_LENGTH, writeCoinKey } from "./coin-database.ts";
 import type { CoinTable } from "./coin-table.ts";
 import { OUTPOINT_WORDS, type OutpointKey } from "./outpoint-key.ts";
-import type { Slices } from "./slices.ts";
 
 /** Keys of one read of the database; several reads run side by side on the threads of libuv. */
 const KEYS_PER_READ = 256;

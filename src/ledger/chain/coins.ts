@@ -1,4 +1,5 @@
 import { type Random, secureRandom } from "#base/lib/random.ts";
+import { Slices } from "#base/lib/slices.ts";
 import type { BlockHash } from "#protocol/bitcoin/hashes.ts";
 import type { PrevoutsBuilder } from "#protocol/bitcoin/prevouts.ts";
 import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
@@ -10,7 +11,6 @@ import { CoinFlush } from "./coin-flush.ts";
 import { CoinLoader, CoinRequest } from "./coin-loader.ts";
 import { CoinTable } from "./coin-table.ts";
 import { OutpointKey } from "./outpoint-key.ts";
-import { Slices } from "./slices.ts";
 import { TxidSet } from "./txid-set.ts";
 import type { BlockUndo, UndoBuilder } from "./undo.ts";
 

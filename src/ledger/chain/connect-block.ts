@@ -1,4 +1,5 @@
 import { toHexReversed } from "#base/lib/bytes.ts";
+import { Slices } from "#base/lib/slices.ts";
 import { isMoney } from "#protocol/bitcoin/amount.ts";
 import { type Prevouts, PrevoutsBuilder } from "#protocol/bitcoin/prevouts.ts";
 import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
@@ -22,7 +23,6 @@ import type { ChainParts } from "./chain-parts.ts";
 import type { HashedBlock } from "./chain-update.ts";
 import { type CoinCache, NO_COIN } from "./coins.ts";
 import { type BlockScripts, scriptRejection } from "./script-checks.ts";
-import { Slices } from "./slices.ts";
 import { UndoBuilder } from "./undo.ts";
 
 /** What connecting works with. */

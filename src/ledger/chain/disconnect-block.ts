@@ -1,8 +1,8 @@
+import { Slices } from "#base/lib/slices.ts";
 import { isBip30Unspendable } from "#protocol/consensus/bip30.ts";
 import type { ChainParts } from "./chain-parts.ts";
 import type { HashedBlock } from "./chain-update.ts";
 import type { HeaderNode } from "./header-node.ts";
-import { Slices } from "./slices.ts";
 import type { BlockUndo } from "./undo.ts";
 
 /**

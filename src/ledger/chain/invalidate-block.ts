@@ -1,10 +1,10 @@
+import { Slices } from "#base/lib/slices.ts";
 import { disconnectTip } from "./activate-chain.ts";
 import type { ChainParts } from "./chain-parts.ts";
 import { BlockStatus, type HeaderNode } from "./header-node.ts";
 import { addCandidate, isConnectable, rebuildCandidates } from "./link-blocks.ts";
 import { markInvalid } from "./mark-invalid.ts";
 import { loadBlock } from "./read-block.ts";
-import { Slices } from "./slices.ts";
 import { TipMove } from "./tip-move.ts";
 
 /**

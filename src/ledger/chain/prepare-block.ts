@@ -1,10 +1,10 @@
+import { Slices } from "#base/lib/slices.ts";
 import { parseBlock } from "#protocol/bitcoin/block-table.ts";
 import type { Network } from "#protocol/bitcoin/network.ts";
 import { hashTxs } from "#protocol/bitcoin/txid.ts";
 import { type BlockCheckOptions, checkBlock } from "#protocol/consensus/check-block.ts";
 import type { Rejection } from "#protocol/consensus/rejection.ts";
 import type { HashedBlock } from "./chain-update.ts";
-import { Slices } from "./slices.ts";
 
 /** A block that was looked at by itself. */
 export interface PreparedBlock extends HashedBlock {

@@ -1,4 +1,5 @@
 import { toHexReversed } from "#base/lib/bytes.ts";
+import { Slices } from "#base/lib/slices.ts";
 import { WorkerPool } from "#base/workers/worker-pool.ts";
 import type { Prevouts } from "#protocol/bitcoin/prevouts.ts";
 import type { TxTable } from "#protocol/bitcoin/tx-table.ts";
@@ -15,7 +16,6 @@ import {
   shareBlock,
   sharePrevouts,
 } from "./script-job.ts";
-import { Slices } from "./slices.ts";
 
 /** Inputs of one job, about: some milliseconds of signature checks. */
 const INPUTS_PER_JOB = 64;

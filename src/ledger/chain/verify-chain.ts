@@ -1,5 +1,6 @@
 import { toHexReversed } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
+import { Slices } from "#base/lib/slices.ts";
 import { rejectionText } from "#protocol/consensus/rejection.ts";
 import { BlockFileError } from "./block-files.ts";
 import { ChainError } from "./chain-error.ts";
@@ -8,7 +9,6 @@ import { connectBlock } from "./connect-block.ts";
 import { disconnectBlock } from "./disconnect-block.ts";
 import type { HeaderNode } from "./header-node.ts";
 import { loadUndo, readPrepared } from "./read-block.ts";
-import { Slices } from "./slices.ts";
 
 /** `skipped`: sound as far as it went, but the coin cache had no room for all blocks at levels 3 and 4. */
 export type VerifyResult = "sound" | "corrupted" | "skipped" | "interrupted";

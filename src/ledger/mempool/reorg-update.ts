@@ -1,4 +1,5 @@
 import { toHex } from "#base/lib/bytes.ts";
+import { Slices } from "#base/lib/slices.ts";
 import type { Txid, Wtxid } from "#protocol/bitcoin/hashes.ts";
 import { LOCKTIME_THRESHOLD } from "#protocol/bitcoin/script.ts";
 import { parseTx, type TxTable } from "#protocol/bitcoin/tx-table.ts";
@@ -16,8 +17,6 @@ import { chainOutpoints, findInputs, newWorkspace, outpointOf, type Workspace } 
 const MAX_DISCONNECTED_BYTES = 20_000_000;
 /** What one of them costs beyond its bytes. */
 const TX_OVERHEAD = 500;
-/** Milliseconds of script checks after which others get a turn. */
-const SLICE = 20;
 
 /** A transaction that left the chain. One without a workspace, a coinbase or beyond the bound, is not tried again. */
 interface Disconnected {
@@ -193,13 +192,11 @@ export class ReorgUpdate {
     const height = this.#move.tip.height + 1;
     const sources = { mempool: this.#mempool, coins: this.#chain.coins, height };
     const packaged = (txid: Uint8Array) => this.#disconnected.get(toHex(txid))?.workspace?.table;
-    let since = performance.now();
+    const slices = new Slices();
     for (const { workspace } of this.#disconnected.values()) {
       if (workspace === undefined || !findInputs(workspace, sources, packaged)) continue;
       workspace.scriptsVerified = checkScriptsByPolicy(workspace) === undefined;
-      if (performance.now() - since < SLICE) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      since = performance.now();
+      if (slices.due) await slices.pause();
     }
   }
 

@@ -3,7 +3,7 @@ import { isValidPublicKey } from "#base/crypto/keys.ts";
 import { hash160, ripemd160, sha256 } from "#base/crypto/sha256.ts";
 import { equalBytes, fromHex, toHex } from "#base/lib/bytes.ts";
 import type { Json } from "#base/lib/json.ts";
-import { Slices } from "#ledger/chain/slices.ts";
+import { Slices } from "#base/lib/slices.ts";
 import {
   decodeAddress,
   describeAddress,
