@@ -13,7 +13,7 @@ import { SeededRandom } from "#base/lib/random.ts";
 import type { ApiContext } from "#doors/api/context.ts";
 import { filesRoutes } from "#doors/api/routes/files.ts";
 import { hostRoutes } from "#doors/api/routes/host.ts";
-import type { ControlResult, HostStatus, SharingControl } from "#doors/api/sharing-control.ts";
+import type { HostStatus, SharingControl } from "#doors/api/sharing-control.ts";
 import { API_COOKIE } from "#doors/cli/api-client.ts";
 import type { BackgroundNode } from "#doors/cli/background-node.ts";
 import { CliContext, type CommonOptions } from "#doors/cli/cli-context.ts";
@@ -22,8 +22,8 @@ import { filesCommands } from "#doors/cli/commands/files-commands.ts";
 import { hostCommands, parseSize } from "#doors/cli/commands/host-commands.ts";
 import { errorText } from "#doors/cli/error-text.ts";
 import { createS3Server } from "#doors/s3/server.ts";
-import { presign } from "#doors/s3/sigv4/presign.ts";
 import { MemoryFileStore } from "#doors/s3/test-support/memory-file-store.ts";
+import { filesControl } from "#node/sharing-control/files-control.ts";
 import { FileError } from "#sharing/storage/file-store.ts";
 
 const KEYS = { accessKey: "AKIAFREEHOLDTEST0001", secretKey: "secret", region: "us-east-1" };
@@ -31,17 +31,28 @@ const KEYS = { accessKey: "AKIAFREEHOLDTEST0001", secretKey: "secret", region: "
 const HOST_OFF: HostStatus = { on: false, limitBytes: 0, usedBytes: 0, shards: 0 };
 
 /** What the sharing process does for these commands, over the store. */
-function controlOver(files: MemoryFileStore, endpoint: string): SharingControl {
-  const verdict = async <T>(action: () => Promise<T>): Promise<ControlResult<T>> => {
-    try {
-      return { ok: true, value: await action() };
-    } catch (error) {
-      if (error instanceof FileError) return { ok: false, reason: error.message };
-      throw error;
-    }
-  };
+function controlOver(store: MemoryFileStore, endpoint: string): SharingControl {
+  const status = async () => ({
+    objects: 3,
+    bytes: 4096,
+    slabs: 1,
+    shards: { stored: 11, unproven: 0, lost: 1, repairing: 0 },
+    hosts: [
+      { peer: "p", name: "Bob", shards: 12, proven: true, state: "ready" as const },
+      { peer: "q", name: "Eve", shards: 3, proven: false, state: "missing" as const },
+    ],
+  });
+  store.health = async () => [
+    { slab: "ab".repeat(32), needed: 1, shards: [{ host: "p", state: "stored" as const }] },
+  ];
+  const files = Object.assign(store, { status });
+  const { region, ...credentials } = KEYS;
+  const control = filesControl({ files, endpoint, region, credentials, clock: systemClock });
   let host = HOST_OFF;
-  const control: Partial<SharingControl> = {
+  const part: Partial<SharingControl> = {
+    ...control,
+    // Small pages, so that the commands must turn them.
+    listFiles: (query) => control.listFiles({ ...query, limit: Math.min(query.limit, 2) }),
     status: async () => ({ host }) as Awaited<ReturnType<SharingControl["status"]>>,
     startHost: async (rules) => {
       host = { ...HOST_OFF, on: true, ...rules };
@@ -51,56 +62,8 @@ function controlOver(files: MemoryFileStore, endpoint: string): SharingControl {
       host = { ...host, on: false };
       return { ok: true, value: host };
     },
-    filesStatus: async () => ({
-      ok: true,
-      value: {
-        objects: 3,
-        bytes: 4096,
-        slabs: 1,
-        shards: { stored: 11, unproven: 0, lost: 1, repairing: 0 },
-        hosts: [
-          { peer: "p", name: "Bob", shards: 12, proven: true, state: "ready" },
-          { peer: "q", name: "Eve", shards: 3, proven: false, state: "missing" },
-        ],
-      },
-    }),
-    fileHealth: ({ bucket, key }) =>
-      verdict(async () => {
-        await files.head(bucket, key);
-        return [{ slab: "ab".repeat(32), needed: 1, shards: [{ host: "p", state: "stored" as const }] }];
-      }),
-    listFiles: ({ bucket, prefix, after, limit }) =>
-      verdict(async () => {
-        if (bucket === "") {
-          const names = (await files.buckets()).filter(({ name }) => name > after);
-          const rest = { size: 0, versionId: "null", etag: "" };
-          return { entries: names.map(({ name, created }) => ({ key: name, modified: created, ...rest })) };
-        }
-        // Small pages, so that the commands must turn them.
-        const page = await files.list(bucket, {
-          prefix,
-          limit: Math.min(limit, 2),
-          ...(after !== "" && { after }),
-        });
-        return { entries: page.objects, ...(page.next !== undefined && { next: page.next }) };
-      }),
-    makeBucket: ({ bucket }) =>
-      verdict(async () => {
-        await files.createBucket(bucket);
-        return null;
-      }),
-    removeFile: ({ bucket, key }) =>
-      verdict(async () => {
-        await files.delete(bucket, key);
-        return null;
-      }),
-    presign: async ({ query = {}, ...request }) => {
-      const door = { endpoint, credentials: KEYS, region: KEYS.region, now: Date.now() };
-      return { ok: true, value: { url: presign({ ...request, ...door, query: Object.entries(query) }) } };
-    },
-    s3Keys: async () => ({ ok: true, value: { ...KEYS, endpoint } }),
   };
-  return control as SharingControl;
+  return part as SharingControl;
 }
 
 interface Printed {
@@ -356,4 +319,58 @@ test("keys are printed as S3 tools take them", async (t) => {
   assert.equal(json["secretKey"], "secret");
   assert.match(text, /^export AWS_ACCESS_KEY_ID=AKIAFREEHOLDTEST0001$/m);
   assert.match(text, /^export AWS_ENDPOINT_URL=http:\/\/127\.0\.0\.1:\d+$/m);
+});
+
+test("an empty bucket is removed, any other refused with the way to empty it", async (t) => {
+  const { folder, files, run } = await openWorld(t);
+  const path = join(folder, "a");
+  await writeFile(path, "a");
+  await run("files", "put", path, "docs/x/a");
+  await assert.rejects(run("files", "rb", "docs/x"), /docs\/x is more than a bucket/);
+  await assert.rejects(
+    run("files", "rb", "docs"),
+    /^Error: the bucket docs is not empty: files are in it; freehold files rm -r docs removes them$/,
+  );
+  // As some tools leave a folder behind.
+  await files.put("docs", "x/", one(new Uint8Array()));
+  await run("files", "get", "docs/x/", join(folder, "back"));
+  assert.deepEqual(await readdir(join(folder, "back")), ["a"]);
+  assert.equal((await run("files", "rm", "-r", "-y", "docs")).text, "Removed 2 files.");
+  const { json, text } = await run("files", "rb", "s3://docs/");
+  assert.deepEqual([json, text], [{ bucket: "docs", removed: true }, "Removed the bucket docs."]);
+  assert.equal((await run("files", "ls")).text, "");
+  await assert.rejects(run("files", "rb", "docs"), /bucket does not exist/);
+
+  await files.createBucket("kept");
+  await files.setVersioning("kept", "enabled");
+  await files.put("kept", "a", one(Uint8Array.of(1)));
+  await files.delete("kept", "a");
+  await assert.rejects(run("files", "rb", "-y", "kept"), /earlier versions of files are in it; S3 tools/);
+});
+
+test("uploads that were cut off keep a bucket, unless they are given up", async (t) => {
+  const { files, run } = await openWorld(t);
+  await files.createBucket("docs");
+  await files.startUpload("docs", "long");
+  const remove = files.deleteBucket.bind(files);
+  files.deleteBucket = async (name) => {
+    const uploads = await files.uploads(name, { limit: 1 });
+    if (uploads.length > 0) throw new FileError("BucketNotEmpty", "uploads are there");
+    await remove(name);
+  };
+  await assert.rejects(run("files", "rb", "docs"), { name: "UsageError", message: /give --yes/ });
+  const asked: string[] = [];
+  const answers = [false, true];
+  t.mock.method(CliContext.prototype, "confirm", async (question: string) => {
+    asked.push(question);
+    return answers.shift();
+  });
+  assert.deepEqual((await run("files", "rb", "docs")).json, { bucket: "docs", removed: false });
+  assert.equal((await files.uploads("docs", { limit: 1 })).length, 1);
+  assert.deepEqual((await run("files", "rb", "docs")).json, { bucket: "docs", removed: true });
+  assert.match(asked[0] ?? "", /^docs holds only uploads/);
+  assert.deepEqual(await files.buckets(), []);
+  await files.createBucket("docs");
+  await files.startUpload("docs", "long");
+  assert.equal((await run("files", "rb", "--yes", "docs")).text, "Removed the bucket docs.");
 });

@@ -148,8 +148,9 @@ function cachingOf(path: string): string {
  * - peers: GET `/peers`, POST `/peers` `{link}`, POST `/peers/invitations` `{uses, seconds}`, POST `/peers/:peer/ban`,
  *   POST `/peers/:peer/remove`, DELETE `/peers/:peer`, GET `/deals`, GET `/receipts?service&peer&limit`
  * - host: GET `/host`, POST `/host/start` `{limitBytes, limitBytesPerAccount?, keepDays?}`, POST `/host/stop`
- * - files: GET `/files`, GET and POST `/files/buckets`, GET and DELETE `/files/objects?bucket&key|prefix&after&limit`,
- *   GET `/files/health?bucket&key`, POST `/files/presign` `{method, bucket, key, seconds, query?}`, GET `/files/keys`
+ * - files: GET `/files`, GET and POST `/files/buckets`, DELETE `/files/buckets?bucket&giveUpUploads`, GET and DELETE
+ *   `/files/objects?bucket&key|prefix&after&limit`, GET `/files/health?bucket&key`, POST `/files/presign`
+ *   `{method, bucket, key, seconds, query?}`, GET `/files/keys`
  * - jobs: GET `/jobs`, GET and DELETE `/jobs/:id`, POST `/jobs/render`, POST `/jobs/run`, GET
  *   `/jobs/:id/files/:name`, GET `/provider`, POST `/provider/start`, POST `/provider/stop`
  */

@@ -182,6 +182,11 @@ export interface SharingControl {
     readonly key: string;
   }): Promise<ControlResult<readonly SlabHealth[]>>;
   makeBucket(request: { readonly bucket: string }): Promise<ControlResult<null>>;
+  /** Refused where files, or earlier versions of files, are in it; and where uploads are, unless these are given up. */
+  removeBucket(request: {
+    readonly bucket: string;
+    readonly giveUpUploads: boolean;
+  }): Promise<ControlResult<null>>;
   removeFile(request: { readonly bucket: string; readonly key: string }): Promise<ControlResult<null>>;
   /**
    * A URL of the S3 door, good for one method and `seconds`; for the bucket itself where the key is empty. `query` says

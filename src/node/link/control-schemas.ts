@@ -286,6 +286,7 @@ export const CONTROL_METHODS: Readonly<Record<Exclude<keyof SharingControl, "eve
   listFiles: verdict(z.strictObject({ bucket: key, prefix: key, after: key, limit: count }), filesPage),
   fileHealth: verdict(ofObject, z.array(slabHealth).max(many), LONG_PATIENCE),
   makeBucket: verdict(z.strictObject({ bucket: key }), nothing, LONG_PATIENCE),
+  removeBucket: verdict(z.strictObject({ bucket: key, giveUpUploads: z.boolean() }), nothing, LONG_PATIENCE),
   removeFile: verdict(ofObject, nothing, LONG_PATIENCE),
   presign: verdict(
     z.strictObject({

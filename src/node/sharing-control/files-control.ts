@@ -10,6 +10,7 @@ type FilesMethods =
   | "listFiles"
   | "fileHealth"
   | "makeBucket"
+  | "removeBucket"
   | "removeFile"
   | "presign"
   | "s3Keys";
@@ -52,6 +53,11 @@ export function filesControl(parts: FilesControlParts): Pick<SharingControl, Fil
         await files.createBucket(bucket);
         return null;
       }),
+    removeBucket: ({ bucket, giveUpUploads }) =>
+      verdictOf(async () => {
+        await removeBucket(files, bucket, giveUpUploads);
+        return null;
+      }),
     removeFile: ({ bucket, key }) =>
       verdictOf(async () => {
         await files.delete(bucket, key);
@@ -71,6 +77,32 @@ export function filesControl(parts: FilesControlParts): Pick<SharingControl, Fil
       return { ok: true, value: { ...credentials, endpoint, region } };
     },
   };
+}
+
+/** @throws FileError BucketNotEmpty, which says what is in it */
+async function removeBucket(files: FileStore, bucket: string, giveUpUploads: boolean): Promise<void> {
+  try {
+    return await files.deleteBucket(bucket);
+  } catch (error) {
+    if (!(error instanceof FileError) || error.code !== "BucketNotEmpty") throw error;
+  }
+  const { objects } = await files.list(bucket, { limit: 1 });
+  const held = objects.length > 0 ? objects : (await files.listVersions(bucket, { limit: 1 })).objects;
+  if (giveUpUploads && held.length === 0) {
+    await abortUploads(files, bucket);
+    return await files.deleteBucket(bucket);
+  }
+  const what =
+    objects.length > 0 ? "files" : held.length > 0 ? "earlier versions of files" : "unfinished uploads";
+  throw new FileError("BucketNotEmpty", `the bucket ${bucket} is not empty: ${what} are in it`);
+}
+
+async function abortUploads(files: FileStore, bucket: string): Promise<void> {
+  for (;;) {
+    const uploads = await files.uploads(bucket, { limit: MAX_PAGE });
+    if (uploads.length === 0) return;
+    for (const { id } of uploads) await files.abortUpload(id);
+  }
 }
 
 async function bucketPage(files: FileStore, after: string, limit: number) {

@@ -173,6 +173,34 @@ function listingRoutes(app: FastifyInstance, context: ApiContext): void {
     },
   );
 
+  app.delete<{ Querystring: { bucket: string; giveUpUploads: boolean } }>(
+    "/files/buckets",
+    {
+      schema: {
+        tags: ["files"],
+        summary: "Remove an empty bucket",
+        querystring: {
+          type: "object",
+          required: ["bucket"],
+          additionalProperties: false,
+          properties: {
+            bucket: BUCKET,
+            giveUpUploads: {
+              type: "boolean",
+              default: false,
+              description: "whether unfinished uploads go with it; with nothing else in it",
+            },
+          },
+        },
+        response: { 200: { type: "object", properties: { removed: { type: "boolean" } } } },
+      },
+    },
+    async ({ query: { bucket, giveUpUploads } }) => {
+      unwrap(await sharingOf(context).removeBucket({ bucket, giveUpUploads }));
+      return { removed: true };
+    },
+  );
+
   app.get<{ Querystring: { bucket: string; prefix: string; after: string; limit: number } }>(
     "/files/objects",
     {

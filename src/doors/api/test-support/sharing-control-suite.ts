@@ -94,6 +94,19 @@ export function sharingControlSuite(name: string, open: () => Promise<ControlWor
     },
   );
 
+  check("a bucket is removed once it is empty", async ({ control, bucket, key }) => {
+    for (const giveUpUploads of [false, true]) {
+      const refused = await control.removeBucket({ bucket, giveUpUploads });
+      assert.equal(!refused.ok && refused.reason, `the bucket ${bucket} is not empty: files are in it`);
+    }
+    await control.removeFile({ bucket, key });
+    const done = { ok: true, value: null };
+    assert.deepEqual(await control.removeBucket({ bucket, giveUpUploads: false }), done);
+    assert.equal((await control.removeBucket({ bucket, giveUpUploads: false })).ok, false);
+    const left = await control.listFiles({ bucket: "", prefix: "", after: "", limit: 1 });
+    assert.deepEqual(left.ok && left.value.entries, []);
+  });
+
   check(
     "links to files are signed for the door, with keys that stay the same",
     async ({ control, bucket, key }) => {

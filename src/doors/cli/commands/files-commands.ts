@@ -30,6 +30,7 @@ export function filesCommands(program: Command, context: CliContext): void {
   addGet(files, context);
   addList(files, context);
   addRemove(files, context);
+  addRemoveBucket(files, context);
   addStatus(files, context);
   addShare(files, context);
   addKeys(files, context);
@@ -96,7 +97,9 @@ function addGet(files: Command, context: CliContext): void {
     .action(async (source: string, path: string | undefined, options: CommonOptions) => {
       const api = context.api(options);
       const address = parseFileAddress(source);
-      const wanted = await find(api, address);
+      // An empty file named `folder/` stands for the folder in some tools.
+      const wanted = (await find(api, address)).filter((entry) => !entry.key.endsWith("/"));
+      if (wanted.length === 0) throw nothingAt(address);
       if (path === "-") {
         if (wanted.length !== 1 || wanted[0]!.key !== address.key) throw new UsageError("- takes one file");
         await download(await presign(api, "GET", address), process.stdout, () => undefined);
@@ -130,10 +133,12 @@ async function find(api: ApiClient, { bucket, key }: FileAddress): Promise<reado
     if (entry.key === key && !key.endsWith("/")) return [entry];
     if (key === "" || key.endsWith("/") || entry.key.startsWith(`${key}/`)) below.push(entry);
   }
-  // An empty file named `folder/` stands for the folder in some tools.
-  const wanted = below.filter((entry) => !entry.key.endsWith("/"));
-  if (wanted.length === 0) throw new Error(`nothing is at ${bucket}/${key}`);
-  return wanted;
+  if (below.length === 0) throw nothingAt({ bucket, key });
+  return below;
+}
+
+function nothingAt({ bucket, key }: FileAddress): Error {
+  return new Error(`nothing is at ${bucket}/${key}`);
 }
 
 /** Where a fetched file goes, as `cp` would put it. @throws Error for a name that would leave the folder */
@@ -202,12 +207,45 @@ function addRemove(files: Command, context: CliContext): void {
     });
 }
 
-async function findOne(api: ApiClient, { bucket, key }: FileAddress): Promise<Entry> {
-  for await (const entry of listAll(api, bucket, key)) {
-    if (entry.key === key) return entry;
+function addRemoveBucket(files: Command, context: CliContext): void {
+  context
+    .command(files, "rb <bucket>", "remove an empty bucket")
+    .option("-y, --yes", "do not ask whether uploads to it that were cut off are given up")
+    .action(async (name: string, options: CommonOptions & { yes?: boolean }) => {
+      const api = context.api(options);
+      const { bucket, key } = parseFileAddress(name);
+      if (key !== "") throw new UsageError(`${name} is more than a bucket; freehold files rm removes files`);
+      const remove = (giveUpUploads: boolean) => api.delete("/files/buckets", { bucket, giveUpUploads });
+      try {
+        await remove(false);
+      } catch (error) {
+        if (!/: unfinished uploads are in it$/.test((error as Error).message))
+          throw emptyFirst(error, bucket);
+        const question = `${bucket} holds only uploads that were cut off, or are under way. Give them up?`;
+        if (options.yes !== true && !(await context.confirm(question))) {
+          return context.print(options, { bucket, removed: false }, "Nothing was removed.");
+        }
+        await remove(true);
+      }
+      context.print(options, { bucket, removed: true }, `Removed the bucket ${bucket}.`);
+    });
+}
+
+/** The refusal, with how to empty the bucket. */
+function emptyFirst(error: unknown, bucket: string): unknown {
+  const { message } = error as Error;
+  if (/: files are in it$/.test(message))
+    return new Error(`${message}; freehold files rm -r ${bucket} removes them`);
+  if (!/: earlier versions of files are in it$/.test(message)) return error;
+  return new Error(`${message}; S3 tools list and remove those, with the keys of freehold files keys`);
+}
+
+async function findOne(api: ApiClient, address: FileAddress): Promise<Entry> {
+  for await (const entry of listAll(api, address.bucket, address.key)) {
+    if (entry.key === address.key) return entry;
     break;
   }
-  throw new Error(`nothing is at ${bucket}/${key}`);
+  throw nothingAt(address);
 }
 
 function addStatus(files: Command, context: CliContext): void {
