@@ -145,6 +145,10 @@ export interface FileStore {
   copyPart(upload: string, part: number, from: ObjectInfo, range?: ByteRange): Promise<PartInfo>;
   parts(upload: string, query: { after: number; limit: number }): Promise<readonly PartInfo[]>;
   uploads(bucket: string, query: ListQuery): Promise<readonly UploadInfo[]>;
+  /**
+   * Completed again with the same parts, an upload answers with what it became, for as long as that is there: a caller
+   * who lost the answer asks again. The condition is not looked at then.
+   */
   completeUpload(
     upload: string,
     parts: readonly { readonly part: number; readonly etag: string }[],

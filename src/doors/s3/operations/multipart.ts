@@ -3,7 +3,7 @@
  * store's id to bucket and key, so that an id shown for one object names no upload of another.
  */
 import { createHash } from "node:crypto";
-import type { FileStore, PartInfo, UploadInfo } from "#sharing/storage/file-store.ts";
+import { FileError, type FileStore, type PartInfo, type UploadInfo } from "#sharing/storage/file-store.ts";
 import { parseCopyRange } from "../byte-range.ts";
 import { checkCopyConditions, readWriteCondition, unquote } from "../conditions.ts";
 import { readCopySource } from "../copy-source.ts";
@@ -176,8 +176,10 @@ async function uploadsPage(
 export const completeMultipartUpload: Operation = async (request, { files }) => {
   const upload = uploadOf(request);
   const parts = parseParts(await request.body.text(MAX_DOCUMENT));
-  await checkObjectSize(request, files, upload, parts);
+  const claim = sizeClaim(request);
+  if (claim !== undefined) checkSize(claim, await sizeOfParts(files, upload, parts));
   const object = await files.completeUpload(upload, parts, readWriteCondition(request.headers));
+  if (claim !== undefined) checkSize(claim, object.size);
   return {
     ...xmlResponse(
       s3Document("CompleteMultipartUploadResult", [
@@ -191,27 +193,42 @@ export const completeMultipartUpload: Operation = async (request, { files }) => 
   };
 };
 
-/** `x-amz-mp-object-size`: what the client takes the whole for. @throws S3Error InvalidArgument, InvalidRequest. */
-async function checkObjectSize(
-  request: S3Request,
+/** `x-amz-mp-object-size`: what the client takes the whole for, bytes. @throws S3Error InvalidArgument. */
+function sizeClaim({ headers }: S3Request): number | undefined {
+  const claim = headers.get("x-amz-mp-object-size");
+  if (claim === undefined || /^\d{1,15}$/.test(claim)) return claim === undefined ? undefined : Number(claim);
+  throw new S3Error("InvalidArgument", "The x-amz-mp-object-size header is not a length.");
+}
+
+/** Of an upload that was completed before there are no parts any more: then undefined. */
+async function sizeOfParts(
   files: FileStore,
   upload: string,
   wanted: readonly { readonly part: number }[],
-): Promise<void> {
-  const claim = request.headers.get("x-amz-mp-object-size");
-  if (claim === undefined) return;
-  if (!/^\d{1,15}$/.test(claim)) {
-    throw new S3Error("InvalidArgument", "The x-amz-mp-object-size header is not a length.");
-  }
+): Promise<number | undefined> {
   const numbers = new Set(wanted.map(({ part }) => part));
   let size = 0;
   for (let after = 0; ; ) {
-    const page = await files.parts(upload, { after, limit: MAX_PAGE });
+    const page = await partsIfOpen(files, upload, after);
+    if (page === undefined) return undefined;
     for (const part of page) size += numbers.has(part.part) ? part.size : 0;
-    if (page.length < MAX_PAGE) break;
+    if (page.length < MAX_PAGE) return size;
     after = page.at(-1)!.part;
   }
-  if (size === Number(claim)) return;
+}
+
+async function partsIfOpen(files: FileStore, upload: string, after: number) {
+  try {
+    return await files.parts(upload, { after, limit: MAX_PAGE });
+  } catch (error) {
+    if (error instanceof FileError && error.code === "NoSuchUpload") return undefined;
+    throw error;
+  }
+}
+
+/** @throws S3Error InvalidRequest where the client took the whole for another size. */
+function checkSize(claim: number, size: number | undefined): void {
+  if (size === undefined || size === claim) return;
   throw new S3Error(
     "InvalidRequest",
     `The provided 'x-amz-mp-object-size' header value ${claim} does not match what was computed: ${size}`,

@@ -88,6 +88,51 @@ export function uploadCases(under: DoorUnderTest): void {
     }
   });
 
+  test("a completion that is asked for again is answered as the first time, while what it made is there", async () => {
+    await makeBucket("again");
+    const enable = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    await makeBucket("again-kept");
+    await send("PUT", "/again-kept?versioning", { body: enable });
+    for (const path of ["/again/x", "/again-kept/x"]) {
+      const id = await startUpload(path);
+      const { headers } = await send("PUT", `${path}?partNumber=1&uploadId=${id}`, { body: "part" });
+      const body = completion([[1, headers.etag!]]);
+      const finish = (more: Record<string, string> = {}) =>
+        send("POST", `${path}?uploadId=${id}`, {
+          body,
+          headers: { "If-None-Match": "*", "x-amz-mp-object-size": "4", ...more },
+        });
+      // A client that waited too long asks while the first request is still being worked on.
+      const [first, second] = await Promise.all([finish(), finish()]);
+      assert.equal(first.status, 200, first.text);
+      const third = await finish();
+      for (const again of [second, third]) {
+        assert.equal(again.text, first.text);
+        assert.equal(again.status, 200);
+        assert.equal(again.headers["x-amz-version-id"], first.headers["x-amz-version-id"]);
+      }
+      const { text } = await send("GET", `${path.slice(0, -2)}?versions`);
+      assert.equal(elementTexts(text, "Key").length, 1, text);
+      expectError(await finish({ "x-amz-mp-object-size": "5" }), 400, "InvalidRequest");
+      const others = completion([[1, md5("others")]]);
+      expectError(await send("POST", `${path}?uploadId=${id}`, { body: others }), 404, "NoSuchUpload");
+      expectError(await send("POST", `${path}y?uploadId=${id}`, { body }), 404, "NoSuchUpload");
+      expectError(await send("DELETE", `${path}?uploadId=${id}`), 404, "NoSuchUpload");
+
+      await send("PUT", path, { body: "another" });
+      const late = await finish();
+      if (path === "/again/x") expectError(late, 404, "NoSuchUpload");
+      else assert.equal(late.text, first.text);
+      assert.equal((await send("GET", path)).text, "another");
+    }
+    const given = await startUpload("/again/z");
+    const { headers } = await send("PUT", `/again/z?partNumber=1&uploadId=${given}`, { body: "part" });
+    await send("PUT", "/again/z", { body: "part" });
+    await send("DELETE", `/again/z?uploadId=${given}`);
+    const body = completion([[1, headers.etag!]]);
+    expectError(await send("POST", `/again/z?uploadId=${given}`, { body }), 404, "NoSuchUpload");
+  });
+
   test("open uploads are listed with their prefixes, and given up", async () => {
     await makeBucket("uploads");
     const ids = new Map<string, string>();

@@ -40,7 +40,7 @@ test("parts that were acknowledged outlive the machine's death, and the upload i
     await owner.files.stop().catch(() => {});
     dead.resolve();
     assert.equal(await third, false);
-    const { files } = await circle.owner({ peer, disk: after });
+    const { files, mesh } = await circle.owner({ peer, disk: after });
     await files.upkeep();
     assert.deepEqual(
       (await files.uploads("box", { limit: 9 })).map(({ id, key }) => [id, key]),
@@ -58,6 +58,15 @@ test("parts that were acknowledged outlive the machine's death, and the upload i
     const object = await files.completeUpload(upload.id, [...parts, last]);
     assert.equal(object.contentType, "video/mp4");
     assert.deepEqual(await readAll(files.read(object)), bytes);
+    // The answer got lost with the machine: asked again it is the same, here and on a machine that has a snapshot of it.
+    circle.network.kill(mesh.self);
+    await files.stop();
+    const again = await circle.owner({ peer, disk: after.kill() });
+    assert.deepEqual(await again.files.completeUpload(upload.id, [...parts, last]), object);
+    await again.files.snapshot();
+    const elsewhere = await circle.owner();
+    await elsewhere.files.sync();
+    assert.deepEqual(await elsewhere.files.completeUpload(upload.id, [...parts, last]), object);
     await circle.stop();
   }
 });

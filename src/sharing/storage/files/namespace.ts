@@ -84,6 +84,18 @@ export class Namespace {
     return found?.entry.gone === true ? undefined : found?.entry;
   }
 
+  /**
+   * The version that an upload became: whoever completes an upload writes it just before the upload's end. Undefined
+   * where the upload goes on or was given up, and where the version is there no more.
+   */
+  async completed(id: string): Promise<ObjectEntry | undefined> {
+    const ended = await this.#get<UploadEntry>(row("uploadOf", id));
+    if (ended?.entry.gone !== true) return undefined;
+    const { stamp, entry } = ended;
+    const made = versionRow(entry.bucket, entry.key, { ...stamp, counter: stamp.counter - 1 });
+    return (await this.#get<ObjectEntry>(made))?.entry;
+  }
+
   async part(upload: string, part: number): Promise<PartEntry | undefined> {
     return (await this.#get<PartEntry>(partRow(upload, part)))?.entry;
   }

@@ -33,6 +33,13 @@ export interface ObjectsDependencies {
   readonly random: Random;
 }
 
+/** A part of the write that makes a version, under the same lock. */
+export interface AlsoWrite {
+  readonly done?: (view: Namespace) => Promise<ObjectEntry | undefined>;
+  /** Entries that follow the version's own. */
+  readonly write?: (view: Namespace) => Promise<readonly LogEntry[]>;
+}
+
 export class Objects {
   readonly changed = new Signal<FilesEvent>();
   readonly #d: ObjectsDependencies;
@@ -62,18 +69,24 @@ export class Objects {
     }
   }
 
-  /** Makes a version of a key, if its condition holds when the write takes effect. @throws FileError */
+  /**
+   * Makes a version of a key, if its condition holds when the write takes effect.
+   * @param also what the same write does besides; what it finds `done` already stands for the whole.
+   * @throws FileError
+   */
   async putEntry(
     bucket: string,
     key: string,
     object: Pick<ObjectEntry, "size" | "etag" | "content" | "headers" | "metadata">,
     slabs: readonly SlabRecord[],
     condition: WriteCondition,
-    alsoWrite: (view: Namespace) => Promise<readonly LogEntry[]> = async () => [],
+    also: AlsoWrite = {},
   ): Promise<ObjectInfo> {
     const { size, etag, content, headers, metadata } = object;
-    const entry = await this.#d.index.commit(async (view) => {
+    const { entry, isNew } = await this.#d.index.commit(async (view) => {
       const { versioning } = await needBucket(view, bucket);
+      const done = await also.done?.(view);
+      if (done !== undefined) return { entries: [], result: { entry: done, isNew: false } };
       await checkCondition(view, bucket, key, condition);
       await checkExtents(view, content, slabs);
       const version = versioning === "enabled" ? this.#newVersion() : NULL_VERSION;
@@ -91,11 +104,18 @@ export class Objects {
           content,
         },
       };
-      const entries = [...(await newSlabs(view, slabs)), made, ...(await alsoWrite(view))];
-      return { entries, result: made };
+      const entries = [...(await newSlabs(view, slabs)), made, ...((await also.write?.(view)) ?? [])];
+      return { entries, result: { entry: made, isNew: true } };
     });
+    if (!isNew) return await this.infoOf(entry);
     await this.changed.emit({ type: "object", bucket, key, change: "put" });
     return this.#info(entry, true);
+  }
+
+  /** What callers see of a version that is there. */
+  async infoOf(entry: ObjectEntry): Promise<ObjectInfo> {
+    const newest = await this.#d.index.view().newest(entry.bucket, entry.key);
+    return this.#info(entry, newest?.entry.version === entry.version);
   }
 
   async head(bucket: string, key: string, versionId?: string): Promise<ObjectInfo> {

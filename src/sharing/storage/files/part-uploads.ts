@@ -108,24 +108,31 @@ export class PartUploads {
     return await listUploads(index.rows, bucket, query);
   }
 
+  /** Completed again with the same parts, an upload answers with what it became, for as long as that is there. */
   async complete(
     upload: string,
     parts: readonly { readonly part: number; readonly etag: string }[],
     condition: WriteCondition = {},
   ): Promise<ObjectInfo> {
-    const view = this.#d.index.view();
+    const { index, objects } = this.#d;
+    const view = index.view();
+    const etag = etagOf(parts);
+    const done = async (now: Namespace) => {
+      const made = await now.completed(upload);
+      return made?.etag === etag ? made : undefined;
+    };
+    const before = await done(view);
+    if (before !== undefined) return await objects.infoOf(before);
     const begun = await needUpload(view, upload);
     const chosen = await chooseParts(view, upload, parts);
-    const md5 = createHash("md5");
-    for (const { etag } of chosen) md5.update(fromHex(etag)!);
     const object = {
       size: chosen.reduce((sum, { size }) => sum + size, 0),
-      etag: `${md5.digest("hex")}-${chosen.length}`,
+      etag,
       content: { extents: chosen.flatMap(({ content }) => content.extents ?? []) },
       headers: begun.headers,
       metadata: begun.metadata,
     };
-    return await this.#d.objects.putEntry(begun.bucket, begun.key, object, [], condition, async (now) => {
+    const write = async (now: Namespace) => {
       // What was chosen must be what is there: a part may have been sent again meanwhile.
       const still = await chooseParts(now, upload, parts);
       if (
@@ -136,8 +143,9 @@ export class PartUploads {
       ) {
         throw new FileError("InvalidPart", "a part was replaced meanwhile");
       }
-      return [{ ...(await needUpload(now, upload)), gone: true }];
-    });
+      return [{ ...(await needUpload(now, upload)), gone: true } as const];
+    };
+    return await objects.putEntry(begun.bucket, begun.key, object, [], condition, { done, write });
   }
 
   async abort(upload: string): Promise<void> {
@@ -146,6 +154,17 @@ export class PartUploads {
       return { entries: [{ ...entry, gone: true }], result: undefined };
     });
   }
+}
+
+/** The ETag of what is made of these parts: the MD5 of theirs, and how many they are. */
+function etagOf(parts: readonly { readonly etag: string }[]): string {
+  const md5 = createHash("md5");
+  for (const { etag } of parts) md5.update(fromHex(unquoted(etag)) ?? new Uint8Array(0));
+  return `${md5.digest("hex")}-${parts.length}`;
+}
+
+function unquoted(etag: string): string {
+  return etag.replaceAll('"', "");
 }
 
 function partOf({ part, size, etag, modified }: PartEntry): PartInfo {
@@ -169,7 +188,7 @@ async function chooseParts(
     if (i > 0 && part <= parts[i - 1]!.part)
       throw new FileError("InvalidPartOrder", "part numbers must ascend");
     const entry = await view.part(upload, part);
-    if (entry === undefined || entry.etag !== etag.replaceAll('"', "")) {
+    if (entry === undefined || entry.etag !== unquoted(etag)) {
       throw new FileError("InvalidPart", `part ${part} is not there, or another`);
     }
     if (i < parts.length - 1 && entry.size < SMALLEST_PART) {
