@@ -4,10 +4,10 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, readFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiClient } from "#doors/cli/api-client.ts";
+import { freePort } from "./free-port.ts";
 import type { Tampering } from "./tampering.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -260,16 +260,4 @@ export async function until<T>(look: () => Promise<T | undefined>, what: string,
     if (Date.now() > deadline) throw new Error(`waited ${seconds} seconds for ${what}`);
     await sleep(GLANCE);
   }
-}
-
-/** A port of 127.0.0.1 that nobody uses now. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

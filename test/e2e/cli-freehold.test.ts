@@ -7,7 +7,8 @@ import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { FREEHOLD, freePort, runProgram, temporaryDirectory } from "./node-process.ts";
+import { freePort } from "../../demo/free-port.ts";
+import { FREEHOLD, runProgram, temporaryDirectory } from "./node-process.ts";
 
 /** A place for a node that nobody else has. */
 async function makePlace(): Promise<{

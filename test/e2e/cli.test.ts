@@ -5,14 +5,8 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import {
-  BITCOIN_CLI,
-  freePort,
-  type NodeProcess,
-  runProgram,
-  startNode,
-  temporaryDirectory,
-} from "./node-process.ts";
+import { freePort } from "../../demo/free-port.ts";
+import { BITCOIN_CLI, type NodeProcess, runProgram, startNode, temporaryDirectory } from "./node-process.ts";
 
 const ADDRESS = "mjTkW3DjgyZck4KbiRusZsqTgaYTxdSz6z";
 

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePort, startNode, temporaryDirectory } from "./node-process.ts";
+import { freePort } from "../../demo/free-port.ts";
+import { startNode, temporaryDirectory } from "./node-process.ts";
 
 const PATH = join(import.meta.dirname, "../../../shared/compat/options.json");
 

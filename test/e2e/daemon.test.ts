@@ -15,9 +15,9 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../demo/free-port.ts";
 import {
   BITCOIND,
-  freePort,
   type NodeProcess,
   runProgram,
   sendHttp,

@@ -3,13 +3,13 @@
  * loopback and regtest unless told otherwise, never looking for peers by itself.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../demo/free-port.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 export const BITCOIND = join(ROOT, "compat/bitcoind");
@@ -84,18 +84,6 @@ export function temporaryDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), "freehold-"));
   directories.add(path);
   return path;
-}
-
-/** A port of loopback that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 /** Waits until `done` returns something other than undefined or false. */

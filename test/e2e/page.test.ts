@@ -9,12 +9,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
+import { freePort } from "../../demo/free-port.ts";
 import { DemoPeer, until } from "../../demo/peer.ts";
 import { buildScene } from "../../demo/scene/build-scene.ts";
 import { assertSound, loginLink, room, tabTo, type Visit, visit } from "../support/browsing.ts";
 import { CHROMIUM, openChromium } from "../support/chromium.ts";
 import { sharingPidOf } from "../support/sharing-pid.ts";
-import { freePort } from "./node-process.ts";
 
 const skip = CHROMIUM === undefined ? "Chromium is not installed (test/interop/install-browser.sh)" : false;
 const options = { skip, timeout: 180_000 } as const;

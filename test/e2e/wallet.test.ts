@@ -1,9 +1,9 @@
 /** Wallets of two nodes of ours, each a process: paying each other, killed, reorganised, restored. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { freePort } from "../../demo/free-port.ts";
 import {
   FREEHOLD,
-  freePort,
   type NodeProcess,
   type Reply,
   runProgram,

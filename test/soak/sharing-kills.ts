@@ -5,14 +5,13 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "#base/lib/random.ts";
 import { echoCommand } from "#sharing/compute/core/test-modules.ts";
+import { freePort } from "../../demo/free-port.ts";
 import { type DemoPeer, until } from "../../demo/peer.ts";
 import {
   befriend,
@@ -424,16 +423,6 @@ function end(pid: number): void {
   } catch {
     // It has just ended by itself.
   }
-}
-
-/** A port of 127.0.0.1 that nobody uses now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 function seconds(since: number): number {

@@ -1,9 +1,9 @@
 /** Starts btcd on regtest and speaks to it. Installed by test/interop/install-btcd.sh. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../../demo/free-port.ts";
 
 const BINARY = join(import.meta.dirname, "..", ".installed", "btcd", "btcd");
 
@@ -14,16 +14,6 @@ export const NO_BTCD: string | false = existsSync(BINARY)
 
 const USER = "interop";
 const PASSWORD = "interop";
-
-/** A port of loopback that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
 
 export class Btcd {
   readonly port: number;
