@@ -22,6 +22,11 @@ interface Job {
   }[];
 }
 
+interface Peer {
+  readonly connected: boolean;
+  readonly offers: Readonly<Record<string, unknown>>;
+}
+
 interface Receipt {
   readonly peer: string;
   readonly what: string;
@@ -39,7 +44,14 @@ export async function render(
   await cheat.start(tampering);
   await cheat.sharing();
   say(dim(`  ${cheat.name} runs a program that ${TAMPERING_TEXT[tampering]}, and says nothing`));
-  for (const peer of [...helpers, cheat]) await peer.api.post("/provider/start", {});
+  const lenders = [...helpers, cheat];
+  for (const peer of lenders) await peer.api.post("/provider/start", {});
+  // The cheat has just come back: a render that it sees nothing of would prove nothing.
+  await until(async () => {
+    const peers = await erin.api.get<readonly Peer[]>("/peers");
+    const offering = peers.filter(({ connected, offers }) => connected && "compute" in offers);
+    return offering.length === lenders.length ? true : undefined;
+  }, "their offers of machines");
   const scene = join(erin.folder, "still-life.glb");
   await writeFile(scene, await buildScene());
   const started = Date.now();

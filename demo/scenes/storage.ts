@@ -69,19 +69,27 @@ export async function storeAndLose(
 
   chapter(`${victim.name}'s machine dies`);
   await victim.kill();
+  const repairing = Date.now();
+  // Looked at from now on: repair may be done before all is read back.
+  const repaired = repair(bob);
+  repaired.catch(() => undefined);
   const copy = join(bob.folder, "read-back");
   await bob.freehold(["files", "get", `${BUCKET}/`, copy]);
   const after = await hashes(join(copy, "holiday"));
   if (JSON.stringify(after) !== JSON.stringify(before)) throw new Error("the files are not what they were");
   say(`  ${green("every file reads back, bit for bit")}, from the friends who are left`);
-  const repairing = Date.now();
-  let lost = 0;
-  await until(async () => {
-    const { shards } = await bob.api.get<FilesStatus>("/files");
-    lost = Math.max(lost, shards.lost + shards.repairing);
-    return lost > 0 && shards.lost === 0 && shards.repairing === 0 ? true : undefined;
-  }, "repair");
+  const lost = await repaired;
   say(
     `  ${orange(`${lost} shards were lost`)} with ${victim.name}; repair made them anew on the others in ${((Date.now() - repairing) / 1000).toFixed(1)} s`,
   );
+}
+
+/** Waits until shards that are lost are made anew. @returns how many were lost at a time */
+async function repair(owner: DemoPeer): Promise<number> {
+  let lost = 0;
+  return await until(async () => {
+    const { shards } = await owner.api.get<FilesStatus>("/files");
+    lost = Math.max(lost, shards.lost + shards.repairing);
+    return lost > 0 && shards.lost === 0 && shards.repairing === 0 ? lost : undefined;
+  }, "repair");
 }
