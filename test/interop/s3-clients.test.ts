@@ -16,7 +16,7 @@ import {
   S3Tools,
 } from "./s3-clients.ts";
 
-const OPTIONS = { skip: NO_S3_CLIENTS, timeout: 180_000 };
+const OPTIONS = { skip: NO_S3_CLIENTS, timeout: 300_000 };
 
 async function openTools(
   t: TestContext,

@@ -1,6 +1,13 @@
 /** Which operation a request means: its method, what it names, and the subresource in its query. */
 import type { Operation } from "./operation.ts";
-import { getBucketAcl, getObjectAcl, getObjectTagging } from "./operations/access.ts";
+import {
+  deleteObjectTagging,
+  getBucketAcl,
+  getObjectAcl,
+  getObjectLock,
+  getObjectTagging,
+} from "./operations/access.ts";
+import { BUCKET_SETTINGS } from "./operations/bucket-settings.ts";
 import {
   createBucket,
   deleteBucket,
@@ -40,6 +47,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "GET bucket?uploads": listMultipartUploads,
   "GET bucket?acl": getBucketAcl,
   "POST bucket?delete": deleteObjects,
+  ...BUCKET_SETTINGS,
 
   "PUT object": putObject,
   "PUT object+copy": copyObject,
@@ -48,6 +56,9 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "DELETE object": deleteObject,
   "GET object?acl": getObjectAcl,
   "GET object?tagging": getObjectTagging,
+  "DELETE object?tagging": deleteObjectTagging,
+  "GET object?legal-hold": getObjectLock,
+  "GET object?retention": getObjectLock,
   "POST object?uploads": createMultipartUpload,
   "PUT object?uploadId": uploadPart,
   "PUT object?uploadId+copy": uploadPartCopy,

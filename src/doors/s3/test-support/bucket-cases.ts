@@ -46,6 +46,74 @@ export function bucketCases(under: DoorUnderTest): void {
     expectError(await send("GET", "/first-bucket"), 404, "NoSuchBucket");
   });
 
+  test("settings that a bucket does not have read as unset, go away as if they had been, and cannot be set", async () => {
+    await makeBucket("settings");
+    for (const [setting, code] of [
+      ["policy", "NoSuchBucketPolicy"],
+      ["lifecycle", "NoSuchLifecycleConfiguration"],
+      ["cors", "NoSuchCORSConfiguration"],
+      ["website", "NoSuchWebsiteConfiguration"],
+      ["tagging", "NoSuchTagSet"],
+      ["encryption", "ServerSideEncryptionConfigurationNotFoundError"],
+      ["replication", "ReplicationConfigurationNotFoundError"],
+      ["publicAccessBlock", "NoSuchPublicAccessBlockConfiguration"],
+      ["ownershipControls", "OwnershipControlsNotFoundError"],
+      ["object-lock", "ObjectLockConfigurationNotFoundError"],
+    ] as const) {
+      const answer = await send("GET", `/settings?${setting}`);
+      expectError(answer, 404, code);
+      assert.equal(elementText(answer.text, "BucketName"), "settings");
+      if (setting === "object-lock")
+        expectError(await send("DELETE", `/settings?${setting}`), 501, "NotImplemented");
+      else assert.equal((await send("DELETE", `/settings?${setting}`)).status, 204);
+    }
+    expectError(await send("GET", "/settings?policyStatus"), 404, "NoSuchBucketPolicy");
+    for (const [setting, content] of [
+      ["notification", /<NotificationConfiguration [^>]*><\/NotificationConfiguration>$/],
+      ["logging", /<BucketLoggingStatus [^>]*><\/BucketLoggingStatus>$/],
+      ["accelerate", /<AccelerateConfiguration [^>]*><\/AccelerateConfiguration>$/],
+      ["requestPayment", /<Payer>BucketOwner<\/Payer>/],
+      ["versioning", /<VersioningConfiguration [^>]*><\/VersioningConfiguration>$/],
+    ] as const) {
+      const { status, text } = await send("GET", `/settings?${setting}`);
+      assert.equal(status, 200, text);
+      assert.match(text, content);
+    }
+    for (const setting of ["analytics", "intelligent-tiering", "inventory", "metrics"]) {
+      const list = await send("GET", `/settings?${setting}`);
+      assert.equal(list.status, 200, list.text);
+      assert.equal(elementText(list.text, "IsTruncated"), "false");
+      for (const method of ["GET", "DELETE"]) {
+        expectError(await send(method, `/settings?${setting}&id=one`), 404, "NoSuchConfiguration");
+      }
+    }
+    for (const setting of [
+      "policy",
+      "lifecycle",
+      "object-lock",
+      "logging",
+      "requestPayment",
+      "inventory&id=1",
+    ]) {
+      const refused = await send("PUT", `/settings?${setting}`, { body: "{}" });
+      expectError(refused, 501, "NotImplemented");
+      const [name] = setting.split("&");
+      assert.match(
+        elementText(refused.text, "Message")!,
+        new RegExp(`Setting the ${name} .* nothing was changed`),
+      );
+    }
+    for (const [method, setting] of [
+      ["GET", "policy"],
+      ["DELETE", "policy"],
+      ["PUT", "policy"],
+      ["GET", "logging"],
+      ["GET", "metrics"],
+    ] as const) {
+      expectError(await send(method, `/no-such-settings?${setting}`), 404, "NoSuchBucket");
+    }
+  });
+
   test("virtual-host style names the same objects", async () => {
     await makeBucket("hosted.bucket");
     const host = `hosted.bucket.localhost:${under.door.port}`;

@@ -30,9 +30,9 @@ function refusalCases({ send, makeBucket }: DoorUnderTest): void {
     await makeBucket("limits");
     await send("PUT", "/limits/x", { body: "x" });
     for (const [method, path] of [
-      ["GET", "/limits?policy"],
       ["PUT", "/limits?lifecycle"],
-      ["GET", "/limits?cors"],
+      ["PUT", "/limits?acl"],
+      ["POST", "/limits?metadataTable"],
       ["PUT", "/limits/x?tagging"],
       ["POST", "/limits/x?restore"],
       ["POST", "/limits/x?select&select-type=2"],
@@ -68,5 +68,15 @@ function refusalCases({ send, makeBucket }: DoorUnderTest): void {
     expectError(await send("PUT", "/limits/y", huge), 400, "EntityTooLarge");
     assert.match((await send("GET", "/limits?acl")).text, /FULL_CONTROL/);
     assert.match((await send("GET", "/limits/x?tagging")).text, /<TagSet><\/TagSet>/);
+    assert.equal((await send("DELETE", "/limits/x?tagging")).status, 204);
+    for (const path of ["/limits/x?legal-hold", "/limits/x?retention"]) {
+      expectError(await send("GET", path), 400, "InvalidRequest");
+    }
+    for (const [method, what] of [
+      ["DELETE", "tagging"],
+      ["GET", "legal-hold"],
+    ] as const) {
+      expectError(await send(method, `/limits/none?${what}`), 404, "NoSuchKey");
+    }
   });
 }
