@@ -249,9 +249,10 @@ test("who calls more than it may is refused, and then cut off", async () => {
   });
   for (let id = 1; id <= 16; id++) send({ kind: "call", id, method: "wait", argument: null });
   for (let id = 17; id <= 50; id++) send({ kind: "call", id, method: "wait", argument: null });
+  while (link.load.running < 16 || refused === 0) await sleep(1);
   await sleep(20);
   assert.equal(link.isClosed, false);
-  assert.deepEqual([link.load.running, refused > 0], [16, true]);
+  assert.equal(link.load.running, 16);
   for (let id = 100; id < 200; id++) send({ kind: "call", id, method: "wait", argument: null });
   assert.match(await link.closed, /too many refused calls \(limit\)/);
 });
