@@ -350,6 +350,17 @@ export class FaultFileSystem implements FileSystem {
     this.#power.change(() => parent.change([[basename(path), undefined]]));
   }
 
+  async removeTree(path: string): Promise<void> {
+    this.#power.check();
+    const node = this.#find(path);
+    if (node === undefined) return;
+    if (node instanceof DirectoryNode) {
+      for (const name of [...node.live.keys()]) await this.removeTree(resolve(path, name));
+    } else this.#release(node);
+    const parent = this.directory(dirname(path), "rmdir");
+    this.#power.change(() => parent.change([[basename(path), undefined]]));
+  }
+
   #release(node: Node | undefined): void {
     if (node instanceof FileNode) this.#power.used -= node.live.length;
   }

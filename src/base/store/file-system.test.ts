@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -75,6 +75,22 @@ for (const [name, make] of Object.entries(FILE_SYSTEMS)) {
     await assert.rejects(files.rename(join(deep, "b"), join(deep, "c")), { code: "ENOENT" });
     await files.syncDirectory(deep);
     await assert.rejects(files.syncDirectory(join(root, "nowhere")), { code: "ENOENT" });
+    await writeAtomically(files, join(deep, "d"), bytes(4));
+    await files.rename(join(root, "x"), join(root, "z"));
+    await files.removeTree(join(root, "z"));
+    await files.removeTree(join(root, "z"));
+    assert.deepEqual(await files.readDirectory(root), []);
     assert.ok((await files.freeSpace(root)) > 0);
   });
 }
+
+test("node files: a tree that is removed takes nothing along that a link in it leads to", async (t) => {
+  const { files, root } = await FILE_SYSTEMS["node"]!(t);
+  await files.makeDirectory(join(root, "kept"));
+  await files.makeDirectory(join(root, "tree"));
+  await writeAtomically(files, join(root, "kept", "a"), bytes(1));
+  await symlink(join(root, "kept"), join(root, "tree", "link"));
+  await files.removeTree(join(root, "tree"));
+  assert.deepEqual(await files.readDirectory(root), ["kept"]);
+  assert.deepEqual(await files.readDirectory(join(root, "kept")), ["a"]);
+});

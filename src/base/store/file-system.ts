@@ -18,6 +18,11 @@ export interface FileSystem {
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
   /**
+   * Removes a directory with all that is in it, of a link the link alone; nothing happens where nothing stands. What a
+   * failure or a power cut in the middle leaves is any part of it.
+   */
+  removeTree(path: string): Promise<void>;
+  /**
    * Forces a directory's entries to disk: files made, renamed and removed in it. A new file whose content was
    * synced can still vanish whole in a power cut until this was called.
    */

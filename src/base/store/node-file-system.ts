@@ -118,6 +118,10 @@ export const nodeFileSystem: FileSystem = {
     return rm(path);
   },
 
+  removeTree(path) {
+    return rm(path, { recursive: true, force: true });
+  },
+
   async syncDirectory(path) {
     let handle: FileHandle;
     try {
