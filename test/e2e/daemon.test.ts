@@ -31,6 +31,9 @@ const ADDRESS = "mjTkW3DjgyZck4KbiRusZsqTgaYTxdSz6z";
 /** A clean end: nothing on standard error, nothing printed. */
 const CLEAN = { code: 0, signal: null, stdout: "", stderr: "" };
 
+/** What neither answers nor refuses in so many ms is behind a firewall. */
+const PATIENCE = 10_000;
+
 function foldersOf(path: string): string[] {
   return readdirSync(path, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -321,7 +324,7 @@ async function answersOn(host: string, port: number): Promise<boolean> {
       socket.once("connect", () => resolve(true));
       socket.once("error", () => resolve(false));
     }),
-    sleep(1000, false),
+    sleep(PATIENCE, false),
   ]);
   socket.destroy();
   return isOpen;

@@ -70,10 +70,11 @@ test("the system's clock: time in seconds, a timer, one taken back", async () =>
   cancel();
   // The process would end here without something that keeps it alive.
   const keep = setInterval(() => {}, 1000);
-  await new Promise<void>((resolve) => systemClock.after(5, resolve));
+  await new Promise<void>((resolve) => systemClock.after(20, resolve));
   clearInterval(keep);
   assert.equal(runs, 0);
-  assert.ok(systemClock.monotonic() - start >= 4);
+  // Timers count whole milliseconds of a coarser clock.
+  assert.ok(systemClock.monotonic() - start >= 15);
 });
 
 test("the system's clock takes a time that is past for now, and one that is years away for what it is", async (t) => {

@@ -20,8 +20,8 @@ import { ScriptedPeer, TestNode, until } from "./peer-fixture.ts";
 const network = regtest();
 const GENESIS = genesisBlock(network);
 const NO_HASH = new Uint8Array(32) as BlockHash;
-/** Two minutes: longer than any random delay here is likely to be. */
-const LATER = 120_000;
+/** Ten minutes, twenty times the longest mean delay of what is sent at random times: one in a billion is longer. */
+const LATER = 600_000;
 
 function headersOf(blocks: readonly TestBlock[]): Uint8Array {
   return concatBytes(...blocks.map(({ raw }) => raw.subarray(0, 80)));
