@@ -1,9 +1,13 @@
 /** `freehold files` and `freehold host` through the API's routes and the S3 door, over a store in memory. */
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { Command } from "commander";
 import { fastify } from "fastify";
@@ -14,17 +18,20 @@ import type { ApiContext } from "#doors/api/context.ts";
 import { filesRoutes } from "#doors/api/routes/files.ts";
 import { hostRoutes } from "#doors/api/routes/host.ts";
 import type { HostStatus, SharingControl } from "#doors/api/sharing-control.ts";
-import { API_COOKIE } from "#doors/cli/api-client.ts";
+import { API_COOKIE, ApiClient } from "#doors/cli/api-client.ts";
 import type { BackgroundNode } from "#doors/cli/background-node.ts";
 import { CliContext, type CommonOptions } from "#doors/cli/cli-context.ts";
 import { localPath, parseDuration } from "#doors/cli/commands/file-address.ts";
+import { uploadFile } from "#doors/cli/commands/file-transfer.ts";
 import { filesCommands } from "#doors/cli/commands/files-commands.ts";
 import { hostCommands, parseSize } from "#doors/cli/commands/host-commands.ts";
+import { lengthOfPart } from "#doors/cli/commands/stream-upload.ts";
 import { errorText } from "#doors/cli/error-text.ts";
 import { createS3Server } from "#doors/s3/server.ts";
 import { MemoryFileStore } from "#doors/s3/test-support/memory-file-store.ts";
 import { filesControl } from "#node/sharing-control/files-control.ts";
 import { FileError } from "#sharing/storage/file-store.ts";
+import { FREEHOLD, runProgram, until } from "./node-process.ts";
 
 const KEYS = { accessKey: "AKIAFREEHOLDTEST0001", secretKey: "secret", region: "us-east-1" };
 
@@ -73,6 +80,16 @@ interface Printed {
 
 class RecordingContext extends CliContext {
   printed: Printed | undefined;
+  readonly #input: Readable;
+
+  constructor(folder: string, input: Readable) {
+    super(() => ({ folder }) as BackgroundNode);
+    this.#input = input;
+  }
+
+  override get input(): Readable {
+    return this.#input;
+  }
 
   override print(_options: CommonOptions, json: unknown, text: string): void {
     this.printed = { json: json as Record<string, unknown>, text };
@@ -108,15 +125,25 @@ async function openWorld(t: TestContext) {
   const { port } = app.server.address() as AddressInfo;
   await writeFile(join(folder, API_COOKIE), `http://127.0.0.1:${port}\ntoken\n`);
 
-  const run = async (...args: string[]): Promise<Printed> => {
-    const recording = new RecordingContext(() => ({ folder }) as BackgroundNode);
+  const runOn = async (input: Readable, ...args: string[]): Promise<Printed> => {
+    const recording = new RecordingContext(folder, input);
     const program = new Command("freehold").exitOverride().configureOutput({ writeErr: () => undefined });
     filesCommands(program, recording);
     hostCommands(program, recording);
     await program.parseAsync(args, { from: "user" });
     return recording.printed ?? { json: {}, text: "" };
   };
-  return { folder, files, run };
+  const run = (...args: string[]) => runOn(Readable.from([]), ...args);
+  /** `freehold` as a program of its own, on this world. */
+  const start = async (...args: string[]) => {
+    await mkdir(join(folder, "regtest"), { recursive: true });
+    await copyFile(join(folder, API_COOKIE), join(folder, "regtest", API_COOKIE));
+    const place = ["--datadir", folder, "--network", "regtest"];
+    const child = spawn(FREEHOLD, [...args, ...place], { stdio: ["pipe", "pipe", "inherit"] });
+    t.after(() => child.kill("SIGKILL"));
+    return child;
+  };
+  return { folder, files, run, runOn, start };
 }
 
 test("a file goes up, is listed, shared, looked at, fetched and removed", async (t) => {
@@ -373,4 +400,160 @@ test("uploads that were cut off keep a bucket, unless they are given up", async 
   await files.createBucket("docs");
   await files.startUpload("docs", "long");
   assert.equal((await run("files", "rb", "--yes", "docs")).text, "Removed the bucket docs.");
+});
+
+const MIB = 1 << 20;
+
+/** Bytes in pieces of a size that fits nothing. */
+function* pieces(bytes: Uint8Array): Iterable<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 100_003) yield bytes.subarray(at, at + 100_003);
+}
+
+test("what comes through a pipe is stored under its name, however much it is", async (t) => {
+  const { files, runOn } = await openWorld(t);
+  for (const length of [0, 1, 16 * MIB, 16 * MIB + 1, 40 * MIB]) {
+    const bytes = new SeededRandom(length).fill(new Uint8Array(length));
+    const { json } = await runOn(Readable.from(pieces(bytes)), "files", "put", "-", "dump/all.json");
+    assert.deepEqual(json, { bucket: "dump", key: "all.json", files: 1, bytes: length, skipped: [] });
+    const object = await files.head("dump", "all.json");
+    assert.equal(object.contentType, "application/json");
+    assert.equal(
+      /-\d+$/.exec(object.etag)?.[0] ?? "",
+      length <= 16 * MIB ? "" : `-${Math.ceil(length / 16 / MIB)}`,
+    );
+    assert.ok((await buffer(files.read(object))).equals(bytes), String(length));
+    assert.deepEqual(await files.uploads("dump", { limit: 1 }), []);
+  }
+  const unread = new Readable({ read: () => assert.fail("nothing needs to be read") });
+  await assert.rejects(runOn(unread, "files", "put", "-", "dump/"), /dump\/ names no file/);
+});
+
+test("a pipe that breaks, early or late, changes nothing", async (t) => {
+  const { files, runOn } = await openWorld(t);
+  await files.createBucket("dump");
+  const before = await files.put("dump", "all", one(Uint8Array.of(1)));
+  for (const length of [MIB, 40 * MIB]) {
+    async function* broken() {
+      yield* pieces(new Uint8Array(length));
+      throw Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" });
+    }
+    await assert.rejects(
+      runOn(Readable.from(broken()), "files", "put", "-", "dump/all"),
+      /^Error: standard input: EIO: i\/o error, read$/,
+    );
+    assert.deepEqual(await files.head("dump", "all"), before);
+    assert.deepEqual(await files.uploads("dump", { limit: 1 }), []);
+  }
+});
+
+test("a part of a pipe that finds no hosts ends all, though the pipe stays open", async (t) => {
+  const { files, runOn } = await openWorld(t);
+  const refuse = async () => {
+    throw new FileError("ServiceUnavailable", "too few hosts can be reached");
+  };
+  files.putPart = refuse;
+  const input = new Readable({ read: () => undefined });
+  for (const piece of pieces(new Uint8Array(20 * MIB))) input.push(piece);
+  await assert.rejects(
+    runOn(input, "files", "put", "-", "dump/all"),
+    /^Error: standard input: too few hosts can be reached; friends become hosts/,
+  );
+  assert.equal(input.destroyed, true);
+  assert.deepEqual(await files.uploads("dump", { limit: 1 }), []);
+  files.put = refuse;
+  await assert.rejects(
+    runOn(Readable.from([Buffer.from("short")]), "files", "put", "-", "dump/all"),
+    /^Error: standard input: too few hosts can be reached; friends/,
+  );
+  await assert.rejects(files.head("dump", "all"), { code: "NoSuchKey" });
+});
+
+test("the parts of a pipe grow only once there are many", () => {
+  const lengths = Array.from({ length: 10_000 }, (_, index) => lengthOfPart(index + 1));
+  assert.deepEqual([lengths[0], lengths[1999], lengths[2000]], [16 * MIB, 16 * MIB, 32 * MIB]);
+  assert.equal(Math.max(...lengths), 256 * MIB);
+  assert.equal(Math.floor(lengths.reduce((sum, length) => sum + length, 0) / 2 ** 30), 968);
+});
+
+test("bytes go through the pipes of the program as they are", async (t) => {
+  const { folder, files, start } = await openWorld(t);
+  const bytes = new SeededRandom(5).fill(new Uint8Array(20 * MIB));
+  const put = await start("files", "put", "-", "dump/all", "--json");
+  put.stdin.end(bytes);
+  const [told, [code]] = await Promise.all([buffer(put.stdout), once(put, "close")]);
+  assert.equal(code, 0);
+  assert.equal(JSON.parse(String(told)).bytes, bytes.length);
+  const get = await start("files", "get", "dump/all", "-");
+  const [back, [ended]] = await Promise.all([buffer(get.stdout), once(get, "close")]);
+  assert.equal(ended, 0);
+  assert.ok(back.equals(bytes));
+
+  const place = { FREEHOLD_DATADIR: folder, FREEHOLD_NETWORK: "regtest" };
+  const misread = ["-c", '"$0" files put - dump/folder </', FREEHOLD];
+  assert.deepEqual(await runProgram("/bin/sh", misread, { env: place }), {
+    ...{ code: 1, signal: null, stdout: "" },
+    stderr: "Error: standard input: this is a folder, a file is needed\n",
+  });
+  await assert.rejects(files.head("dump", "folder"), { code: "NoSuchKey" });
+
+  // A reader that has had enough.
+  const cut = await start("files", "get", "dump/all", "-");
+  await once(cut.stdout, "data");
+  cut.stdout.destroy();
+  assert.deepEqual(await once(cut, "close"), [0, null]);
+  await until("nobody reads from the store", () => files.reading === 0);
+});
+
+test("an interrupted pipe leaves nothing behind", async (t) => {
+  const { files, start } = await openWorld(t);
+  for (const [signal, expected] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    const put = await start("files", "put", "-", "dump/all");
+    put.stdin.on("error", () => undefined);
+    put.stdin.write(new Uint8Array(20 * MIB));
+    const uploads = async () => await files.uploads("dump", { limit: 1 }).catch(() => []);
+    const partsOf = async ([upload]: Awaited<ReturnType<typeof uploads>>) =>
+      upload === undefined ? [] : await files.parts(upload.id, { after: 0, limit: 9 });
+    await until("a part is stored", async () => (await partsOf(await uploads())).length > 0);
+    put.kill(signal);
+    assert.deepEqual(await once(put, "close"), [expected, null]);
+    assert.deepEqual(await uploads(), []);
+    await assert.rejects(files.head("dump", "all"), { code: "NoSuchKey" });
+  }
+});
+
+test("a file that is not as long as it says is not stored", async (t) => {
+  const { folder, files, run } = await openWorld(t);
+  await assert.rejects(
+    run("files", "put", "/proc/self/status", "docs/"),
+    /^Error: \/proc\/self\/status: there is more in it than it says; it can be piped into put -$/,
+  );
+  assert.deepEqual((await files.list("docs", { limit: 1 })).objects, []);
+  const path = join(folder, "shrinks");
+  await writeFile(path, "all of it");
+  const asked = { method: "PUT", bucket: "docs", key: "shrinks" };
+  const { url } = await ApiClient.of(folder).post<{ url: string }>("/files/presign", asked);
+  await assert.rejects(
+    uploadFile(url, path, 100, "text/plain", () => undefined),
+    /^Error: it became shorter while it was read$/,
+  );
+  assert.deepEqual((await files.list("docs", { limit: 1 })).objects, []);
+});
+
+test("a file that breaks off on its way to a pipe is told of", async (t) => {
+  const { folder, files } = await openWorld(t);
+  await files.createBucket("dump");
+  await files.put("dump", "all", one(new Uint8Array(MIB)));
+  files.read = async function* () {
+    yield new Uint8Array(1000);
+    throw new FileError("ServiceUnavailable", "too few shards are there");
+  };
+  const place = ["--datadir", folder, "--network", "regtest"];
+  await mkdir(join(folder, "regtest"));
+  await copyFile(join(folder, API_COOKIE), join(folder, "regtest", API_COOKIE));
+  const ended = await runProgram(FREEHOLD, ["files", "get", "dump/all", "-", ...place]);
+  assert.deepEqual([ended.code, ended.stdout], [1, "\0".repeat(1000)]);
+  assert.match(ended.stderr, /^Error: dump\/all: the connection broke off; freehold status/);
 });

@@ -118,6 +118,9 @@ export type SharingEvent =
     }
   | { readonly type: "provider"; readonly status: ProviderStatus };
 
+/** What a presigned URL may do. */
+export const PRESIGNED_METHODS = ["GET", "PUT", "POST", "DELETE"] as const;
+export type PresignedMethod = (typeof PRESIGNED_METHODS)[number];
 /** Parameters that a presigned URL may carry: those of uploads in parts, and how what is read is to be saved. */
 export const PRESIGNED_PARAMETERS = [
   "encoding-type",
@@ -193,7 +196,7 @@ export interface SharingControl {
    * which part of an upload is meant, in S3's own names.
    */
   presign(request: {
-    readonly method: "GET" | "PUT" | "POST";
+    readonly method: PresignedMethod;
     readonly bucket: string;
     readonly key: string;
     readonly seconds: number;

@@ -1,4 +1,6 @@
 /** What every family of `freehold`'s commands is given: the node's API, and one way to print. */
+import { createReadStream, fstatSync } from "node:fs";
+import { type Readable, Writable } from "node:stream";
 import { type Command, Option } from "commander";
 import { ApiClient } from "./api-client.ts";
 import type { BackgroundNode } from "./background-node.ts";
@@ -48,6 +50,19 @@ export class CliContext {
   /** The API of the node that the options mean. @throws NotRunning */
   api(options: CommonOptions): ApiClient {
     return ApiClient.of(this.#open(options).folder, PATIENCE);
+  }
+
+  /** Where bytes come from that are given by pipe. */
+  get input(): Readable {
+    const kind = fstatSync(0);
+    // `process.stdin` takes a disk, or a folder, for an input that has ended.
+    const isMisread = kind.isBlockDevice() || kind.isDirectory();
+    return isMisread ? createReadStream("", { fd: 0, autoClose: false }) : process.stdin;
+  }
+
+  /** Where bytes go that are wanted by pipe. It stays open, for whoever has to tell why they ended early. */
+  get output(): Writable {
+    return new Writable({ write: (chunk, _encoding, done) => void process.stdout.write(chunk, done) });
   }
 
   /** Prints for people, or one line of JSON. */

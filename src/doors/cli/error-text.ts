@@ -14,6 +14,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
   ENOTDIR: "a folder is needed, this is a file",
   EPERM: "permission denied",
+  EPIPE: "the connection broke off; freehold status tells whether the node still runs",
   EROFS: "the disk is read-only",
 };
 

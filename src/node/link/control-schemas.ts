@@ -5,6 +5,7 @@ import {
   type FilesStatus,
   type HostStatus,
   type JobView,
+  PRESIGNED_METHODS,
   PRESIGNED_PARAMETERS,
   type ProviderStatus,
   type RenderRequest,
@@ -290,7 +291,7 @@ export const CONTROL_METHODS: Readonly<Record<Exclude<keyof SharingControl, "eve
   removeFile: verdict(ofObject, nothing, LONG_PATIENCE),
   presign: verdict(
     z.strictObject({
-      ...{ method: z.enum(["GET", "PUT", "POST"]), bucket: key, key, seconds: count },
+      ...{ method: z.enum(PRESIGNED_METHODS), bucket: key, key, seconds: count },
       query: z.partialRecord(z.enum(PRESIGNED_PARAMETERS), key).exactOptional(),
     }),
     z.strictObject({

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { sharingOf, unwrap } from "../api-error.ts";
 import type { ApiContext } from "../context.ts";
-import { PRESIGNED_PARAMETERS, type SharingControl } from "../sharing-control.ts";
+import { PRESIGNED_METHODS, PRESIGNED_PARAMETERS, type SharingControl } from "../sharing-control.ts";
 
 /** Entries of one page. */
 const MAX_PAGE = 1000;
@@ -255,7 +255,7 @@ function accessRoutes(app: FastifyInstance, context: ApiContext): void {
           required: ["method", "bucket", "key"],
           additionalProperties: false,
           properties: {
-            method: { type: "string", enum: ["GET", "PUT", "POST"] },
+            method: { type: "string", enum: PRESIGNED_METHODS },
             bucket: BUCKET,
             key: { ...KEY, minLength: 0, description: "empty for the bucket itself" },
             query: {

@@ -4,7 +4,7 @@ import { createReadStream, rmSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
 import { dirname } from "node:path";
-import { Transform, type Writable } from "node:stream";
+import { type Readable, Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
 /** Longest list that is read: a thousand parts or uploads. */
@@ -35,34 +35,59 @@ export async function uploadFile(
   await sendRange(url, { path, start: 0, length: size }, { "content-type": type }, onBytes);
 }
 
-/**
- * Sends a stretch of a file; resolves when enough hosts have its shards.
- * @returns its MD5, hex.
- * @throws Error with the door's reason, or when what was stored is not what was read
- */
+/** {@link sendBytes} of a stretch of a file. */
 export async function sendRange(
   url: string,
   { path, start, length }: FileRange,
   headers: Readonly<Record<string, string>>,
   onBytes: OnBytes,
 ): Promise<string> {
+  const bytes = createReadStream(path, { start, end: start + Math.max(0, length - 1) });
+  return await sendBytes(url, { bytes, length }, headers, onBytes);
+}
+
+/** Bytes whose number is known before they are read. */
+export interface KnownBytes {
+  readonly bytes: Readable;
+  readonly length: number;
+}
+
+/**
+ * Sends bytes; resolves when enough hosts have their shards.
+ * @returns their MD5, hex.
+ * @throws Error with the door's reason, or when what was stored is not what was read
+ */
+export async function sendBytes(
+  url: string,
+  { bytes, length }: KnownBytes,
+  headers: Readonly<Record<string, string>>,
+  onBytes: OnBytes,
+  signal?: AbortSignal,
+): Promise<string> {
   const hash = createHash("md5");
-  const call = ask(url, { method: "PUT", headers: { ...headers, "content-length": length } });
+  const call = ask(url, {
+    method: "PUT",
+    headers: { ...headers, "content-length": length },
+    ...(signal !== undefined && { signal }),
+  });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     call.once("response", resolve).once("error", reject);
   });
   // The door may refuse before it has read everything: its answer counts more than the broken pipe.
-  const bytes = createReadStream(path, { start, end: start + Math.max(0, length - 1) });
-  const sent = pipeline(bytes, watch(onBytes, hash), call);
+  const sent = pipeline(bytes, exactly(length), watch(onBytes, hash), call);
   sent.catch(() => undefined);
-  const response = await answered;
+  const response = await answered.catch(async (error: Error) => {
+    // A source that failed took the connection with it.
+    await sent;
+    throw error;
+  });
   await refuseErrors(response);
   response.resume();
   await sent;
   const etag = (response.headers.etag ?? "").replaceAll('"', "");
   const read = hash.digest("hex");
   if (/^[0-9a-f]{32}$/.test(etag) && etag !== read) {
-    throw new Error(`${path} changed while it was read, or on its way; it was stored as it arrived`);
+    throw new Error("it changed while it was read, or on its way; it was stored as it arrived");
   }
   return read;
 }
@@ -76,13 +101,18 @@ function ask(url: string, options: RequestOptions): ClientRequest {
 /** A short question to the door. @returns the document that it answers with. @throws Error with the door's reason */
 export async function askDoor(
   url: string,
-  method: "GET" | "POST",
+  method: "GET" | "POST" | "DELETE",
   headers: Readonly<Record<string, string>> = {},
   body = "",
+  signal?: AbortSignal,
 ): Promise<string> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const length = Buffer.byteLength(body);
-    const call = ask(url, { method, headers: { ...headers, "content-length": length } });
+    const call = ask(url, {
+      method,
+      headers: { ...headers, "content-length": length },
+      ...(signal !== undefined && { signal }),
+    });
     call.once("response", resolve).once("error", reject).end(body);
   });
   await refuseErrors(response);
@@ -146,6 +176,21 @@ export async function download(url: string, into: Writable, onBytes: OnBytes): P
   if (!isWhole || (/^[0-9a-f]{32}$/.test(etag) && etag !== hash.digest("hex"))) {
     throw new Error("what came is not what was stored");
   }
+}
+
+/** Lets so many bytes through: with fewer the door would wait for the others, with more it would not see them. */
+function exactly(length: number): Transform {
+  let left = length;
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      left -= chunk.length;
+      if (left >= 0) done(null, chunk);
+      else done(new Error("there is more in it than it says; it can be piped into put -"));
+    },
+    flush(done) {
+      done(left > 0 ? new Error("it became shorter while it was read") : null);
+    },
+  });
 }
 
 function watch(onBytes: OnBytes, hash: { update(bytes: Uint8Array): unknown }): Transform {

@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import type { Command } from "commander";
-import type { FilesStatus, SharingControl } from "#doors/api/sharing-control.ts";
+import type { FilesStatus, PresignedMethod, SharingControl } from "#doors/api/sharing-control.ts";
 import type { ApiClient } from "../api-client.ts";
 import { type CliContext, type CommonOptions, UsageError } from "../cli-context.ts";
 import { byteText } from "../progress-line.ts";
@@ -15,8 +15,9 @@ import {
   parseFileName,
 } from "./file-address.ts";
 import { download, downloadFile, type OnBytes, uploadFile } from "./file-transfer.ts";
-import { filesBelow, type LocalFile, transferAll } from "./folder-transfer.ts";
-import { LONGEST_FILE, PARTS_FROM, uploadInParts } from "./part-upload.ts";
+import { filesBelow, type LocalFile, named, transferAll, transferOne } from "./folder-transfer.ts";
+import { LONGEST_FILE, PARTS_FROM, type Sign, uploadInParts } from "./part-upload.ts";
+import { uploadStream } from "./stream-upload.ts";
 
 /** One row a slab, one cell a shard. */
 type Health = Extract<Awaited<ReturnType<SharingControl["fileHealth"]>>, { readonly ok: true }>["value"];
@@ -38,9 +39,14 @@ export function filesCommands(program: Command, context: CliContext): void {
 
 function addPut(files: Command, context: CliContext): void {
   context
-    .command(files, "put <path> <target>", "store a file or a folder as bucket/name, or into bucket/folder/")
+    .command(
+      files,
+      "put <path> <target>",
+      "store a file or a folder as bucket/name, or into bucket/folder/; - stores standard input",
+    )
     .action(async (path: string, target: string, options: CommonOptions) => {
       const api = context.api(options);
+      if (path === "-") return await putInput(api, context, target, options);
       const { bucket, key } = parseFileAddress(target);
       const found = await filesBelow(path);
       const base = key === "" || key.endsWith("/") ? key + basename(join(process.cwd(), path)) : key;
@@ -69,6 +75,23 @@ function addPut(files: Command, context: CliContext): void {
     });
 }
 
+/** Stores what comes from standard input, whose length shows at its end. */
+async function putInput(
+  api: ApiClient,
+  context: CliContext,
+  target: string,
+  options: CommonOptions,
+): Promise<void> {
+  const address = parseFileName(target);
+  const { bucket, key } = address;
+  await makeBucket(api, bucket);
+  const bytes = await transferOne("standard input", (onBytes) =>
+    uploadStream(context.input, typeOf(key), signerOf(api, address), onBytes),
+  );
+  const stored = { bucket, key, files: 1, bytes, skipped: [] };
+  context.print(options, stored, `Stored 1 file, ${byteText(bytes)}, as ${bucket}/${key}.`);
+}
+
 /** Sends one file, a long one in parts. @returns bytes that were there from an earlier run that was cut off. */
 async function putFile(
   api: ApiClient,
@@ -81,14 +104,12 @@ async function putFile(
     await uploadFile(await presign(api, "PUT", address), path, size, type, onBytes);
     return 0;
   }
-  const { bucket, key } = address;
-  const file = { path, size, key, type };
-  const sign = async (
-    method: "GET" | "PUT" | "POST",
-    query: Readonly<Record<string, string>>,
-    ofBucket?: true,
-  ) => await presign(api, method, { bucket, key: ofBucket === true ? "" : key }, TRANSFER_SECONDS, query);
-  return await uploadInParts(file, sign, onBytes);
+  return await uploadInParts({ path, size, key: address.key, type }, signerOf(api, address), onBytes);
+}
+
+function signerOf(api: ApiClient, { bucket, key }: FileAddress): Sign {
+  return (method, query, ofBucket) =>
+    presign(api, method, { bucket, key: ofBucket === true ? "" : key }, TRANSFER_SECONDS, query);
 }
 
 function addGet(files: Command, context: CliContext): void {
@@ -102,8 +123,10 @@ function addGet(files: Command, context: CliContext): void {
       if (wanted.length === 0) throw nothingAt(address);
       if (path === "-") {
         if (wanted.length !== 1 || wanted[0]!.key !== address.key) throw new UsageError("- takes one file");
-        await download(await presign(api, "GET", address), process.stdout, () => undefined);
-        return;
+        const url = await presign(api, "GET", address);
+        return await named(`${address.bucket}/${address.key}`, () =>
+          download(url, context.output, () => undefined),
+        );
       }
       const jobs = await Promise.all(wanted.map((entry) => placeOf(entry, address, path)));
       await transferAll(jobs, async (job, onBytes) => {
@@ -376,7 +399,7 @@ async function makeBucket(api: ApiClient, bucket: string): Promise<void> {
 
 async function presign(
   api: ApiClient,
-  method: "GET" | "PUT" | "POST",
+  method: PresignedMethod,
   { bucket, key }: FileAddress,
   seconds = TRANSFER_SECONDS,
   query?: Readonly<Record<string, string>>,

@@ -20,7 +20,8 @@ export async function filesBelow(
 ): Promise<{ readonly files: readonly LocalFile[]; readonly skipped: readonly string[] }> {
   const found = await stat(path);
   if (found.isFile()) return { files: [{ path, name: "", size: found.size }], skipped: [] };
-  if (!found.isDirectory()) throw new Error(`${path} is neither a file nor a folder`);
+  if (!found.isDirectory())
+    throw new Error(`${path} is neither a file nor a folder; what comes from it can be piped into put -`);
   const files: LocalFile[] = [];
   const skipped: string[] = [];
   const walk = async (folder: string, prefix: string): Promise<void> => {
@@ -63,15 +64,15 @@ export async function transferAll<T extends { readonly path: string; readonly si
     while (next < files.length && !failed) {
       const file = files[next++]!;
       try {
-        await transfer(file, (count) => {
-          bytes += count;
-          show();
-        });
+        await named(file.path, () =>
+          transfer(file, (count) => {
+            bytes += count;
+            show();
+          }),
+        );
       } catch (error) {
         failed = true;
-        throw new Error(`${file.path}: ${reasonOf(error as Error)}${hintOf(error as Error)}`, {
-          cause: error,
-        });
+        throw error;
       }
       done++;
       show();
@@ -81,6 +82,33 @@ export async function transferAll<T extends { readonly path: string; readonly si
     await Promise.all(Array.from({ length: WIDTH }, worker));
   } finally {
     line.end();
+  }
+}
+
+/** Runs a transfer whose length shows at its end, with one line of progress. @throws Error that begins with the name */
+export async function transferOne<T>(name: string, transfer: (onBytes: OnBytes) => Promise<T>): Promise<T> {
+  const line = new ProgressLine();
+  const start = performance.now();
+  let bytes = 0;
+  try {
+    return await named(name, () =>
+      transfer((count) => {
+        bytes += count;
+        const rate = (bytes / Math.max(1, performance.now() - start)) * 1000;
+        line.show(`${byteText(bytes)}  ${byteText(rate)}/s`);
+      }),
+    );
+  } finally {
+    line.end();
+  }
+}
+
+/** Tells of a failure what it is about, why, and where it can be said, what to do. */
+export async function named<T>(name: string, transfer: () => Promise<T>): Promise<T> {
+  try {
+    return await transfer();
+  } catch (error) {
+    throw new Error(`${name}: ${reasonOf(error as Error)}${hintOf(error as Error)}`, { cause: error });
   }
 }
 

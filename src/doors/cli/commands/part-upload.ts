@@ -7,14 +7,15 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { XMLParser } from "fast-xml-parser";
+import type { PresignedMethod } from "#doors/api/sharing-control.ts";
 import { reasonOf } from "../error-text.ts";
 import { askDoor, type OnBytes, sendRange } from "./file-transfer.ts";
 
 const MIB = 1024 ** 2;
 /** Shortest part that is made; the last may be shorter. Two whole slabs. */
-const PART_BYTES = 16 * MIB;
+export const PART_BYTES = 16 * MIB;
 /** Most parts of one upload. */
-const MAX_PARTS = 10_000;
+export const MAX_PARTS = 10_000;
 /** Files longer than this go up in parts. */
 export const PARTS_FROM = 2 * PART_BYTES;
 /** Longest file: 5 TiB. */
@@ -26,7 +27,7 @@ const MOST_LOOKED_AT = 20;
 
 /** Makes a URL of the S3 door for one request about the file: its method, and what is asked of it. */
 export type Sign = (
-  method: "GET" | "PUT" | "POST",
+  method: PresignedMethod,
   query: Readonly<Record<string, string>>,
   ofBucket?: true,
 ) => Promise<string>;
@@ -66,7 +67,7 @@ export async function uploadInParts(file: LongFile, sign: Sign, onBytes: OnBytes
   const before = await stat(file.path);
   const parts = partsOf(file.size);
   const found = await findUpload(file, parts, sign);
-  const id = found?.id ?? (await beginUpload(file, sign));
+  const id = found?.id ?? (await beginUpload(file.type, sign));
   const stored = new Map(found?.stored);
   const there = parts.reduce((sum, { number, length }) => sum + (stored.has(number) ? length : 0), 0);
   if (there > 0) onBytes(there);
@@ -74,9 +75,9 @@ export async function uploadInParts(file: LongFile, sign: Sign, onBytes: OnBytes
     await sendParts(file, parts, id, stored, sign, onBytes);
     const after = await stat(file.path);
     if (after.mtimeMs !== before.mtimeMs || after.size !== before.size) {
-      throw new Error(`${file.path} changed while it was read`);
+      throw new Error("it changed while it was read");
     }
-    await completeUpload(parts, id, stored, sign);
+    await completeUpload(id, stored, sign);
   } catch (error) {
     throw new Error(
       `${reasonOf(error as Error)}; run the same command again, and it goes on where it stood`,
@@ -88,7 +89,8 @@ export async function uploadInParts(file: LongFile, sign: Sign, onBytes: OnBytes
   return there;
 }
 
-async function beginUpload({ type }: LongFile, sign: Sign): Promise<string> {
+/** @returns the upload's id. @throws Error with the door's reason */
+export async function beginUpload(type: string, sign: Sign): Promise<string> {
   const answer = await askDoor(await sign("POST", { uploads: "" }), "POST", { "content-type": type });
   const id = documentOf(answer, "InitiateMultipartUploadResult")["UploadId"];
   if (typeof id !== "string" || id === "") throw new Error("the S3 door named no upload");
@@ -121,10 +123,11 @@ async function sendParts(
   for (const one of ended) if (one.status === "rejected") throw one.reason;
 }
 
-async function completeUpload(parts: readonly Part[], id: string, stored: Stored, sign: Sign): Promise<void> {
-  const list = parts.map(
-    ({ number }) => `<Part><PartNumber>${number}</PartNumber><ETag>"${stored.get(number)}"</ETag></Part>`,
-  );
+/** Makes a file of all parts that are stored. @throws Error with the door's reason */
+export async function completeUpload(id: string, stored: Stored, sign: Sign): Promise<void> {
+  const list = [...stored]
+    .sort(([a], [b]) => a - b)
+    .map(([number, etag]) => `<Part><PartNumber>${number}</PartNumber><ETag>"${etag}"</ETag></Part>`);
   const body = `<CompleteMultipartUpload>${list.join("")}</CompleteMultipartUpload>`;
   documentOf(
     await askDoor(await sign("POST", { uploadId: id }), "POST", {}, body),
