@@ -35,7 +35,7 @@ export async function crashRound(t: Pick<TestContext, "after">, round: number): 
   const events = random.below(5 * TASKS);
   for (let i = 0; i < events && stateOf(alice) === "running"; i++) await alice.requester.events.next();
   for (let i = random.below(20); i > 0; i--) await new Promise((resolve) => setImmediate(resolve));
-  const verified = alice.requester.jobs()[0]!.tasks.filter(({ state }) => state === "verified").length;
+  const verified = alice.requester.underWay()[0]?.counts.verified ?? TASKS;
 
   const dies = victim === "requester" ? alice : bob;
   const disk = powerCut ? dies.disk.powerCut(random) : dies.disk.kill();
@@ -55,7 +55,7 @@ export async function crashRound(t: Pick<TestContext, "after">, round: number): 
 }
 
 function stateOf(alice: ComputePeer): string {
-  return alice.requester.jobs()[0]!.state;
+  return alice.requester.underWay()[0]?.state ?? "done";
 }
 
 async function submit(alice: ComputePeer): Promise<string> {

@@ -151,7 +151,7 @@ function cachingOf(path: string): string {
  * - files: GET `/files`, GET and POST `/files/buckets`, DELETE `/files/buckets?bucket&giveUpUploads`, GET and DELETE
  *   `/files/objects?bucket&key|prefix&after&limit`, GET `/files/health?bucket&key`, POST `/files/presign`
  *   `{method, bucket, key, seconds, query?}`, GET `/files/keys`
- * - jobs: GET `/jobs`, GET and DELETE `/jobs/:id`, POST `/jobs/render`, POST `/jobs/run`, GET
+ * - jobs: GET `/jobs`, GET and DELETE `/jobs/:id`, POST `/jobs/:id/cancel`, POST `/jobs/render`, POST `/jobs/run`, GET
  *   `/jobs/:id/files/:name`, GET `/provider`, POST `/provider/start`, POST `/provider/stop`
  */
 function addRoutes(api: FastifyInstance, context: ApiContext, sessions: Sessions): void {

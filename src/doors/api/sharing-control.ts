@@ -3,13 +3,13 @@
  * hands over an implementation that goes across the link; the sharing process holds the real one. Bulk bytes never
  * pass here: files go through the S3 door (presigned), scenes and pictures through files in the data directory.
  */
-import type { JobEvent, JobView } from "#sharing/compute/requester/job-view.ts";
+import type { JobEvent, JobQuery, JobView } from "#sharing/compute/requester/job-view.ts";
 import type { DealId, KeptReceipt, ReceiptQuery } from "#sharing/deals/deal.ts";
 import type { PeerId, PeerView } from "#sharing/mesh/mesh.ts";
 import type { SlabHealth } from "#sharing/storage/file-store.ts";
 import type { FilesEvent } from "#sharing/storage/files/file-events.ts";
 
-export type { JobState, JobView, TaskView } from "#sharing/compute/requester/job-view.ts";
+export type { JobQuery, JobState, JobView, TaskView } from "#sharing/compute/requester/job-view.ts";
 
 /** A verdict of the sharing process: what the user got wrong, or what is not there. */
 export type ControlResult<T> =
@@ -134,6 +134,9 @@ export const PRESIGNED_PARAMETERS = [
 ] as const;
 export type PresignedParameter = (typeof PRESIGNED_PARAMETERS)[number];
 
+/** Jobs on one page at most. */
+export const MOST_JOBS = 1000;
+
 export interface SharingControl {
   status(): Promise<SharingStatus>;
   invite(request: {
@@ -215,9 +218,12 @@ export interface SharingControl {
   stopProvider(): Promise<ControlResult<ProviderStatus>>;
   render(request: RenderRequest): Promise<ControlResult<JobView>>;
   run(request: RunRequest): Promise<ControlResult<JobView>>;
-  jobs(): Promise<readonly JobView[]>;
+  /** A page of jobs, the newest first; of those that have ended without their tasks. */
+  jobs(query: JobQuery): Promise<readonly JobView[]>;
   job(request: { readonly id: string }): Promise<ControlResult<JobView>>;
   cancelJob(request: { readonly id: string }): Promise<ControlResult<JobView>>;
+  /** Removes a job that has ended, and its folder with all that is in it. */
+  removeJob(request: { readonly id: string }): Promise<ControlResult<JobView>>;
   /** Every event from now on, until the signal aborts. A slow reader loses the oldest `traffic` first. */
   events(signal: AbortSignal): AsyncIterable<SharingEvent>;
 }

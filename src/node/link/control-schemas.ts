@@ -4,7 +4,9 @@ import {
   type ControlResult,
   type FilesStatus,
   type HostStatus,
+  type JobQuery,
   type JobView,
+  MOST_JOBS,
   PRESIGNED_METHODS,
   PRESIGNED_PARAMETERS,
   type ProviderStatus,
@@ -106,7 +108,7 @@ const taskView: z.ZodType<TaskView> = z.strictObject({
 
 const jobView: z.ZodType<JobView> = z.strictObject({
   id: name,
-  kind: z.enum(["render", "wasm"]),
+  kind: z.enum(["render", "wasm", "unknown"]),
   title: text,
   state: z.enum(["waiting", "running", "done", "failed", "cancelled"]),
   created: count,
@@ -114,6 +116,7 @@ const jobView: z.ZodType<JobView> = z.strictObject({
   tasks: z.array(taskView).max(many),
   counts: z.strictObject({ total: count, verified: count }),
   outputs: path.exactOptional(),
+  bytes: count.exactOptional(),
   reason: text.exactOptional(),
 });
 
@@ -199,6 +202,7 @@ export const sharingEvent: z.ZodType<SharingEvent> = z.discriminatedUnion("type"
     ...{ slabs: count, repaired: count, waiting: count, unreadable: count },
   }),
   z.strictObject({ type: z.literal("job"), job: jobView }),
+  z.strictObject({ type: z.literal("job-removed"), job: name }),
   z.strictObject({ type: z.literal("task"), job: name, task: taskView }),
   z.strictObject({ type: z.literal("cheat"), peer, name, job: name, task: count, reason: text }),
   z.strictObject({ type: z.literal("host"), status: hostStatus }),
@@ -239,6 +243,10 @@ const nothing = z.null();
 const ofPeer = z.strictObject({ peer });
 const ofObject = z.strictObject({ bucket: key, key });
 const ofJob = z.strictObject({ id: name });
+const jobQuery: z.ZodType<JobQuery> = z.strictObject({
+  limit: count.max(MOST_JOBS),
+  after: z.strictObject({ created: count, id: name }).exactOptional(),
+});
 
 const dealView = z.strictObject({
   id: name,
@@ -306,7 +314,8 @@ export const CONTROL_METHODS: Readonly<Record<Exclude<keyof SharingControl, "eve
   stopProvider: verdict(nothing, providerStatus, LONG_PATIENCE),
   render: verdict(renderRequest, jobView, LONG_PATIENCE),
   run: verdict(runRequest, jobView, LONG_PATIENCE),
-  jobs: plain(nothing, z.array(jobView).max(many)),
+  jobs: plain(jobQuery, z.array(jobView).max(many)),
   job: verdict(ofJob, jobView),
   cancelJob: verdict(ofJob, jobView, LONG_PATIENCE),
+  removeJob: verdict(ofJob, jobView, LONG_PATIENCE),
 };

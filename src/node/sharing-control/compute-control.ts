@@ -2,7 +2,15 @@ import type { SharingControl } from "#doors/api/sharing-control.ts";
 import type { Compute } from "#sharing/compute/open-compute.ts";
 import type { DealBook } from "#sharing/deals/deal-book.ts";
 
-type ComputeMethods = "startProvider" | "stopProvider" | "render" | "run" | "jobs" | "job" | "cancelJob";
+type ComputeMethods =
+  | "startProvider"
+  | "stopProvider"
+  | "render"
+  | "run"
+  | "jobs"
+  | "job"
+  | "cancelJob"
+  | "removeJob";
 
 /** Lending this machine, and having jobs done, as the doors ask for it. */
 export function computeControl(
@@ -21,14 +29,14 @@ export function computeControl(
     },
     render: (request) => compute.render(request),
     run: (request) => compute.run(request),
-    async jobs() {
+    async jobs(query) {
+      const jobs = await requester.jobs(query);
       // What came of the tasks of a job that is over is asked for by its id.
-      return requester.jobs().map((job) => (job.finished === undefined ? job : { ...job, tasks: [] }));
+      return jobs.map((job) => (job.finished === undefined ? job : { ...job, tasks: [] }));
     },
-    async job({ id }) {
-      return requester.job(id);
-    },
+    job: ({ id }) => requester.job(id),
     cancelJob: ({ id }) => requester.cancel(id),
+    removeJob: ({ id }) => requester.remove(id),
   };
 }
 

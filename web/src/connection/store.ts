@@ -365,6 +365,7 @@ const HANDLERS: Handlers = {
   holder: () => refresh("files", "health"),
   repair: () => refresh("files", "health"),
   job: ({ job }) => putJob(job),
+  "job-removed": () => refresh("jobs"),
   task: ({ job, task }) => putTask(job, task),
   cheat: ({ type: _, ...cheat }) => change({ cheats: [cheat, ...state.cheats].slice(0, 20) }),
   host: () => refresh("status"),

@@ -85,7 +85,7 @@ function Picture({ job }: { readonly job: JobView }) {
           type="button"
           className="quiet"
           disabled={busy}
-          onClick={() => run(async () => void (await api.remove(`/jobs/${job.id}`)))}
+          onClick={() => run(async () => void (await api.post(`/jobs/${job.id}/cancel`)))}
         >
           {text.cancel}
         </button>

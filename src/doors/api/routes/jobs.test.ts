@@ -7,7 +7,7 @@ import { systemClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
 import { EventHub } from "../event-hub.ts";
 import { type ApiServer, openApiServer } from "../server.ts";
-import type { JobView, RenderRequest, SharingControl } from "../sharing-control.ts";
+import type { JobQuery, JobView, RenderRequest, SharingControl } from "../sharing-control.ts";
 
 const TOKEN = "a-token-of-the-test";
 const ID = "ab".repeat(16);
@@ -22,12 +22,18 @@ const job: JobView = {
   counts: { total: 1, verified: 0 },
 };
 let rendered: RenderRequest | undefined;
+const asked: JobQuery[] = [];
 /** The methods that these routes ask for. */
 const control: Partial<SharingControl> = {
-  jobs: async () => [job],
+  jobs: async (query) => {
+    asked.push(query);
+    return [job];
+  },
   job: async ({ id }) =>
     ID.startsWith(id) ? { ok: true, value: job } : { ok: false, reason: `no job ${id}` },
   cancelJob: async () => ({ ok: true, value: { ...job, state: "cancelled" } }),
+  removeJob: async ({ id }) =>
+    id === ID ? { ok: true, value: job } : { ok: false, reason: `job ${id} is under way: cancel it first` },
   render: async (request) => {
     rendered = request;
     return request.scene === "/missing"
@@ -74,13 +80,22 @@ function ask(method: string, path: string, body?: object): Promise<Response> {
   });
 }
 
-test("jobs are listed, shown by the start of their id, and cancelled", async () => {
+test("jobs are listed page by page, shown by the start of their id, cancelled, and removed", async () => {
   assert.deepEqual(await (await ask("GET", "/jobs")).json(), [job]);
+  assert.deepEqual(await (await ask("GET", `/jobs?limit=7&after=12-${ID}`)).json(), [job]);
+  assert.deepEqual(asked, [{ limit: 200 }, { limit: 7, after: { created: 12, id: ID } }]);
+  for (const wrong of ["limit=0", "limit=1001", `after=${ID}`, "after=1-ab", `after=-1-${ID}`]) {
+    assert.equal((await ask("GET", `/jobs?${wrong}`)).status, 400, wrong);
+  }
   assert.deepEqual(await (await ask("GET", `/jobs/${ID.slice(0, 6)}`)).json(), job);
   assert.equal((await ask("GET", "/jobs/ffff")).status, 404);
   assert.equal((await ask("GET", "/jobs/not-hex")).status, 400);
-  const cancelled = (await (await ask("DELETE", `/jobs/${ID}`)).json()) as JobView;
+  const cancelled = (await (await ask("POST", `/jobs/${ID}/cancel`)).json()) as JobView;
   assert.equal(cancelled.state, "cancelled");
+  assert.deepEqual(await (await ask("DELETE", `/jobs/${ID}`)).json(), job);
+  const running = await ask("DELETE", "/jobs/abab");
+  assert.equal(running.status, 409);
+  assert.match(await running.text(), /cancel it first/);
 });
 
 test("a render is checked before it is asked for, and a refusal has its reason", async () => {

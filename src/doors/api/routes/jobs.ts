@@ -4,7 +4,10 @@ import { join } from "node:path";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { ApiError, sharingOf, unwrap } from "../api-error.ts";
 import type { ApiContext } from "../context.ts";
-import type { RenderRequest, RunRequest } from "../sharing-control.ts";
+import { MOST_JOBS, type RenderRequest, type RunRequest } from "../sharing-control.ts";
+
+/** Jobs on a page unless told. */
+const LISTED = 200;
 
 const TILE = {
   type: "object",
@@ -41,12 +44,16 @@ const JOB = {
   required: ["id", "kind", "title", "state", "created", "tasks", "counts"],
   properties: {
     id: { type: "string" },
-    kind: { type: "string", enum: ["render", "wasm"] },
+    kind: {
+      type: "string",
+      enum: ["render", "wasm", "unknown"],
+      description: "unknown where its record cannot be read: it can still be removed",
+    },
     title: { type: "string" },
     state: { type: "string", enum: ["waiting", "running", "done", "failed", "cancelled"] },
     created: { type: "integer", description: "milliseconds since 1970" },
     finished: { type: "integer" },
-    tasks: { type: "array", items: TASK, description: "left out of the list for a job that is over" },
+    tasks: { type: "array", items: TASK, description: "left out of the list for a job that has ended" },
     counts: {
       type: "object",
       required: ["total", "verified"],
@@ -54,6 +61,7 @@ const JOB = {
       description: "tasks",
     },
     outputs: { type: "string", description: "the folder with what came out" },
+    bytes: { type: "integer", description: "in that folder, once the job has ended" },
     reason: { type: "string" },
   },
 } as const;
@@ -142,16 +150,31 @@ export function jobsRoutes(app: FastifyInstance, context: ApiContext): void {
 }
 
 function listRoutes(app: FastifyInstance, context: ApiContext): void {
-  app.get(
+  app.get<{ Querystring: { limit: number; after?: string } }>(
     "/jobs",
     {
       schema: {
         tags: ["jobs"],
-        summary: "Jobs, the newest first",
+        summary: "Jobs, the newest first: all that have a folder, page by page",
+        querystring: {
+          type: "object",
+          properties: {
+            limit: { type: "integer", minimum: 1, maximum: MOST_JOBS, default: LISTED },
+            after: {
+              type: "string",
+              pattern: "^\\d{1,15}-[0-9a-f]{32}$",
+              description: "<created>-<id> of the last job of the page before, which may be gone since",
+            },
+          },
+        },
         response: { 200: { type: "array", items: JOB } },
       },
     },
-    async () => sharingOf(context).jobs(),
+    async ({ query: { limit, after } }) => {
+      if (after === undefined) return sharingOf(context).jobs({ limit });
+      const [created, id] = after.split("-") as [string, string];
+      return sharingOf(context).jobs({ limit, after: { created: Number(created), id } });
+    },
   );
 
   app.get<{ Params: { id: string } }>(
@@ -164,8 +187,8 @@ function listRoutes(app: FastifyInstance, context: ApiContext): void {
     },
   );
 
-  app.delete<{ Params: { id: string } }>(
-    "/jobs/:id",
+  app.post<{ Params: { id: string } }>(
+    "/jobs/:id/cancel",
     {
       schema: {
         tags: ["jobs"],
@@ -175,6 +198,19 @@ function listRoutes(app: FastifyInstance, context: ApiContext): void {
       },
     },
     async ({ params }) => unwrap(await sharingOf(context).cancelJob({ id: params.id })),
+  );
+
+  app.delete<{ Params: { id: string } }>(
+    "/jobs/:id",
+    {
+      schema: {
+        tags: ["jobs"],
+        summary: "Remove a job that has ended, with its folder and all that is in it; the job as it was",
+        params: ID_PARAMS,
+        response: { 200: JOB },
+      },
+    },
+    async ({ params }) => unwrap(await sharingOf(context).removeJob({ id: params.id })),
   );
 }
 

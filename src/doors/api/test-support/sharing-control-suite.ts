@@ -64,6 +64,7 @@ export function sharingControlSuite(name: string, open: () => Promise<ControlWor
       await control.makeBucket({ bucket: "Not A Bucket" }),
       await control.job({ id: "ff" }),
       await control.cancelJob({ id: "ff" }),
+      await control.removeJob({ id: "ff" }),
       await control.run({ module: "/no/such/module.wasm", inputs: [] }),
       await control.render({ scene: "/no/such/scene.glb", width: 16, height: 16, samples: 16 }),
     ];
@@ -149,7 +150,8 @@ export function sharingControlSuite(name: string, open: () => Promise<ControlWor
     assert.deepEqual(await control.deals(), []);
     assert.deepEqual(await control.receipts({}), []);
     assert.deepEqual(await control.receipts({ service: "compute", role: "seller", limit: 5 }), []);
-    assert.deepEqual(await control.jobs(), []);
+    assert.deepEqual(await control.jobs({ limit: 1000 }), []);
+    assert.deepEqual(await control.jobs({ limit: 1, after: { created: 1, id: "ab".repeat(16) } }), []);
   });
 
   check("events come whole and in order, to everyone who follows", async ({ control, tell }) => {

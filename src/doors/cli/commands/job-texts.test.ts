@@ -8,7 +8,7 @@ import type { JobView, TaskView } from "#doors/api/sharing-control.ts";
 import { ApiClient } from "../api-client.ts";
 import { CliContext, type CommonOptions, UsageError } from "../cli-context.ts";
 import { workersText } from "./follow-job.ts";
-import { jobCommands, jobText } from "./job-commands.ts";
+import { jobCommands, jobLine, jobText, newestJobs } from "./job-commands.ts";
 import { endText, finishJob } from "./job-result.ts";
 import { parseCount } from "./parse-count.ts";
 import { providerText } from "./provide-commands.ts";
@@ -88,12 +88,42 @@ test("a job that failed is one answer to a program, and an error to a person", a
   }
 });
 
+test("a job's line says when it came and what it takes on the disk", () => {
+  const day = Date.UTC(2026, 1, 3, 4, 5);
+  const id = "abababab";
+  assert.equal(
+    jobLine({ ...JOB, created: day, bytes: 1_572_864 }),
+    `${id}  2026-02-03 04:05  failed     scene.glb  0 of 1  1.5 MiB`,
+  );
+  assert.equal(jobLine({ ...JOB, state: "running" }), `${id}${" ".repeat(20)}running    scene.glb  0 of 1`);
+});
+
+test("jobs are asked for page by page, until there are enough or no more", async () => {
+  const all = Array.from({ length: 2500 }, (_, i) => ({ ...JOB, id: `${i}`.padStart(32, "0"), created: 9 }));
+  const asked: string[] = [];
+  const get = async (path: string): Promise<never> => {
+    asked.push(path);
+    const query = new URL(path, "http://node").searchParams;
+    const from = all.findIndex(({ id }) => `9-${id}` === query.get("after")) + 1;
+    return all.slice(from, from + Number(query.get("limit"))) as never;
+  };
+  assert.deepEqual(await newestJobs({ get }, 2001), all.slice(0, 2001));
+  assert.deepEqual(asked, [
+    "/jobs?limit=1000",
+    `/jobs?limit=1000&after=9-${all[999]!.id}`,
+    `/jobs?limit=1&after=9-${all[1999]!.id}`,
+  ]);
+  assert.deepEqual(await newestJobs({ get }, 1_000_000), all);
+});
+
 test("what is no job's id is told of before anybody is asked", async () => {
   const program = new Command("freehold").exitOverride();
   jobCommands(program, new CliContext(() => assert.fail("a node was looked for")));
   for (const id of ["abc", "xyz1", "", "../wallet"]) {
     await assert.rejects(program.parseAsync(["job", id], { from: "user" }), UsageError, id);
   }
+  const both = ["job", "abab", "--remove", "--cancel"];
+  await assert.rejects(program.parseAsync(both, { from: "user" }), UsageError);
 });
 
 async function answering(t: TestContext, answer: object): Promise<AddressInfo> {

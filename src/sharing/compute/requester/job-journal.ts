@@ -1,6 +1,6 @@
 /** What one job's journal says of its tasks: each thing that happens is on disk before it counts, and is read back. */
 import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
-import type { JobFolder, JournalRecord } from "./job-store.ts";
+import { type JobFolder, type JournalRecord, MAX_NAME } from "./job-store.ts";
 import type { JobState } from "./job-view.ts";
 import type { TaskRun } from "./task-run.ts";
 
@@ -22,6 +22,31 @@ export interface JobEnd {
 
 const REASON = 300;
 
+/**
+ * Brings tasks to where a journal ends. How the job ended, where it has.
+ * @param nameOf what a provider is called whose name is not in the journal
+ */
+export function replayJournal(
+  history: readonly JournalRecord[],
+  tasks: readonly TaskRun[],
+  nameOf: (peer: PeerId) => string,
+): JobEnd | undefined {
+  let end: JobEnd | undefined;
+  for (const record of history) {
+    if (record.type === "attempt") {
+      tasks[record.task]?.attempts.push({ provider: record.provider, outcome: record.outcome });
+    } else if (record.type === "verified") {
+      const { provider: peer, name = nameOf(peer), milliseconds } = record;
+      Object.assign(tasks[record.task]!, { state: "verified", provider: { peer, name }, milliseconds });
+    } else if (record.type === "lost") tasks[record.task]!.state = "lost";
+    else if (record.type === "ended") {
+      const { state, time, reason } = record;
+      end = { state, time, reason: reason === "" ? undefined : reason };
+    }
+  }
+  return end;
+}
+
 export class JobJournal {
   readonly #parts: JournalParts;
   #spentMsat = 0;
@@ -39,26 +64,8 @@ export class JobJournal {
   /** Brings the tasks to where the journal ends. How the job ended, where it has. */
   replay(): JobEnd | undefined {
     const { files, tasks } = this.#parts;
-    let end: JobEnd | undefined;
-    for (const record of files.history) {
-      if (record.type === "attempt") {
-        tasks[record.task]?.attempts.push({ provider: record.provider, outcome: record.outcome });
-      } else if (record.type === "verified") this.#replayVerified(record);
-      else if (record.type === "lost") tasks[record.task]!.state = "lost";
-      else if (record.type === "ended") {
-        const { state, time, reason } = record;
-        end = { state, time, reason: reason === "" ? undefined : reason };
-      }
-    }
-    return end;
-  }
-
-  #replayVerified(record: JournalRecord & { type: "verified" }): void {
-    const task = this.#parts.tasks[record.task]!;
-    task.state = "verified";
-    task.provider = { peer: record.provider, name: this.nameOf(record.provider) };
-    task.milliseconds = record.milliseconds;
-    this.#spentMsat += record.msat;
+    for (const record of files.history) if (record.type === "verified") this.#spentMsat += record.msat;
+    return replayJournal(files.history, tasks, (peer) => this.nameOf(peer));
   }
 
   nameOf(peer: PeerId): string {
@@ -114,7 +121,8 @@ export class JobJournal {
   ): Promise<void> {
     const { index } = task;
     const { peer, name } = provider;
-    await this.#append({ type: "verified", task: index, provider: peer, milliseconds, msat });
+    const kept = name.slice(0, MAX_NAME);
+    await this.#append({ type: "verified", task: index, provider: peer, name: kept, milliseconds, msat });
     this.#spentMsat += msat;
     task.state = "verified";
     task.held = [];

@@ -19,6 +19,7 @@ import { Providers } from "./providers.ts";
 import { RerunError } from "./rerun-error.ts";
 import type { SelfWorker } from "./self-worker.ts";
 import { Settlement } from "./settlement.ts";
+import { viewOf } from "./stored-view.ts";
 import { type Running, TaskRun } from "./task-run.ts";
 import { TaskVerdicts } from "./task-verdicts.ts";
 import type { TrackRecords } from "./track-record.ts";
@@ -44,6 +45,7 @@ export interface JobRunParts {
 
 /** Milliseconds between two looks at what is slow. */
 const LOOK = 250;
+
 export class JobRun {
   readonly id: string;
   readonly record: JobRecord;
@@ -70,6 +72,9 @@ export class JobRun {
   #resolveEnd!: () => void;
   /** When it has ended, one way or another, and that is on disk. */
   readonly ended: Promise<void>;
+  #resolveClosed!: (isKept: boolean) => void;
+  /** When nothing of it is under way or open any more, after its end; whether all that is to be kept of it is on disk. */
+  readonly closed: Promise<boolean>;
 
   constructor(id: string, record: JobRecord, kind: BoundKind, files: JobFolder, parts: JobRunParts) {
     this.id = id;
@@ -80,6 +85,9 @@ export class JobRun {
     this.#tasks = record.tasks.map((task, index) => new TaskRun(index, task as PlannedTask));
     this.ended = new Promise((resolve) => {
       this.#resolveEnd = resolve;
+    });
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
     });
     this.#providers = new Providers({
       ...parts,
@@ -122,6 +130,7 @@ export class JobRun {
     this.#finished = end.time;
     this.#reason = end.reason;
     this.#resolveEnd();
+    this.#resolveClosed(true);
   }
 
   get #goesOn(): boolean {
@@ -137,21 +146,11 @@ export class JobRun {
   }
 
   view(): JobView {
-    return {
-      id: this.id,
-      kind: this.record.kind,
-      title: this.record.title,
+    return viewOf(this.id, this.record, this.#tasks, this.#files.path, {
       state: this.#state,
-      created: this.record.created,
-      tasks: this.#tasks.map((task) => task.view()),
-      counts: {
-        total: this.#tasks.length,
-        verified: this.#tasks.filter(({ state }) => state === "verified").length,
-      },
-      outputs: this.#files.path,
-      ...(this.#finished === undefined ? {} : { finished: this.#finished }),
-      ...(this.#reason === undefined ? {} : { reason: this.#reason }),
-    };
+      finished: this.#finished,
+      reason: this.#reason,
+    });
   }
 
   /** Begins, or goes on where the journal ends. */
@@ -314,6 +313,7 @@ export class JobRun {
     this.#end(state, reason).catch((error: Error) => {
       this.#parts.log.error(`compute: job ${this.id}: ${error.stack ?? error.message}`);
       this.#resolveEnd();
+      void this.#close(false);
     });
   }
 
@@ -326,16 +326,20 @@ export class JobRun {
     await this.#journal.ended({ state, reason: this.#reason, time: this.#finished });
     this.#parts.emit({ type: "job", job: this.view() });
     this.#resolveEnd();
-    this.#cleanUp().catch((error: Error) => {
-      this.#parts.log.warn(`compute: job ${this.id} leaves files behind: ${error.message}`);
-    });
+    void this.#close(true);
   }
 
-  /** Its last receipts are still recorded; then nothing of it is open. */
-  async #cleanUp(): Promise<void> {
-    while (this.#takes.size > 0) await Promise.all(this.#takes);
-    await this.#journal.close();
-    for (const task of this.#tasks) await this.#files.remove(task.outputName);
+  /** Its last receipts are still recorded; then nothing of it is open. @param isKept whether its end is on disk */
+  async #close(isKept: boolean): Promise<void> {
+    try {
+      while (this.#takes.size > 0) await Promise.all(this.#takes);
+      await this.#journal.close();
+      if (isKept) await this.#files.removeResults();
+      this.#resolveClosed(isKept);
+    } catch (error) {
+      this.#parts.log.warn(`compute: job ${this.id} leaves files behind: ${(error as Error).message}`);
+      this.#resolveClosed(false);
+    }
   }
 
   #stopAll(): void {

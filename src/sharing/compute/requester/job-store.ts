@@ -2,6 +2,8 @@
  * Jobs on disk, a folder each: `job` (what was asked, written once), `journal` (what happened, appended and synced
  * record by record), `.task-<i>` (a result, before it is paid), and what comes out. A torn end of the journal is
  * cut off at the next start: nothing that was acknowledged lies in it.
+ *
+ * A job that is removed is first renamed to `<id>.removed`; the next start finishes what an end of the process cut off.
  */
 import { join } from "node:path";
 import { z } from "zod";
@@ -9,6 +11,7 @@ import { sha256 } from "#base/crypto/sha256.ts";
 import { concatBytes, equalBytes, readU32, writeU32 } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import type { Disk } from "#base/store/disk.ts";
+import { errorCode } from "#base/store/disk-error.ts";
 import type { OpenFile } from "#base/store/file-system.ts";
 import { readIfThere, removeIfThere, writeAtomically } from "#base/store/write-atomically.ts";
 import { decodeCbor, encodeCbor } from "#sharing/mesh/cbor.ts";
@@ -39,6 +42,9 @@ const jobRecord = z.strictObject({
 });
 export type JobRecord = z.infer<typeof jobRecord>;
 
+/** Longest name of a provider that is kept. */
+export const MAX_NAME = 256;
+
 const journalRecord = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("attempt"),
@@ -62,6 +68,8 @@ const journalRecord = z.discriminatedUnion("type", [
     type: z.literal("verified"),
     task: integer(0),
     provider: peerIdText,
+    /** What the provider was called then. */
+    name: textUpTo(MAX_NAME).optional(),
     milliseconds: integer(0),
     msat: integer(0),
   }),
@@ -75,6 +83,9 @@ const journalRecord = z.discriminatedUnion("type", [
   }),
 ]);
 export type JournalRecord = z.infer<typeof journalRecord>;
+
+const JOB = /^[0-9a-f]{32}$/;
+const REMOVED = ".removed";
 
 /** Bytes before each record: length and the start of its SHA-256. */
 const HEAD = 8;
@@ -93,28 +104,102 @@ export class JobStore {
   async list(): Promise<string[]> {
     await this.#disk.files.makeDirectory(this.folder);
     const names = await this.#disk.files.readDirectory(this.folder);
-    return names.filter((name) => /^[0-9a-f]{32}$/.test(name)).sort();
+    return names.filter((name) => JOB.test(name)).sort();
   }
 
+  pathOf(id: string): string {
+    return join(this.folder, id);
+  }
+
+  /** On disk when it resolves; where the disk fails nothing stays of it. */
   async create(id: string, record: JobRecord): Promise<JobFolder> {
-    const folder = join(this.folder, id);
-    await this.#disk.files.makeDirectory(folder);
-    await this.#disk.files.syncDirectory(this.folder);
-    const opened = await JobFolder.open(this.#disk, folder);
-    await writeAtomically(this.#disk.files, join(folder, "job"), encodeCbor(record));
-    return opened;
+    const { files } = this.#disk;
+    const folder = this.pathOf(id);
+    let opened: JobFolder | undefined;
+    try {
+      await files.makeDirectory(folder);
+      await files.syncDirectory(this.folder);
+      opened = await JobFolder.open(this.#disk, folder);
+      await writeAtomically(files, join(folder, "job"), encodeCbor(record));
+      return opened;
+    } catch (error) {
+      await opened?.close().catch(() => {});
+      // What can not go now goes at the next start.
+      await files.removeTree(folder).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Removes a job's folder, which nobody has open: gone for good when it resolves. */
+  async remove(id: string): Promise<void> {
+    const { files } = this.#disk;
+    const doomed = `${this.pathOf(id)}${REMOVED}`;
+    try {
+      await files.rename(this.pathOf(id), doomed);
+    } catch (error) {
+      // Somebody was faster, with a tool of their own.
+      if (errorCode(error) !== "ENOENT") throw error;
+    }
+    await files.syncDirectory(this.folder);
+    await files.removeTree(doomed);
+    await files.syncDirectory(this.folder);
+  }
+
+  /** Finishes removals that were cut off. @param failed hears of what can not be removed */
+  async clearRemoved(failed: (path: string, error: Error) => void): Promise<void> {
+    for (const name of await this.#disk.files.readDirectory(this.folder)) {
+      if (!name.endsWith(REMOVED) || !JOB.test(name.slice(0, -REMOVED.length))) continue;
+      const path = join(this.folder, name);
+      await this.#disk.files.removeTree(path).catch((error: Error) => failed(path, error));
+    }
+  }
+
+  /** Removes a folder whose job was never taken: its record did not reach the disk. Whether it was one. */
+  async clearUntaken(id: string): Promise<boolean> {
+    const { files } = this.#disk;
+    const path = this.pathOf(id);
+    const names = await files.readDirectory(path);
+    if (names.some((name) => name !== "journal" && name !== "job.new")) return false;
+    if (((await files.stat(join(path, "journal")))?.size ?? 0) > 0) return false;
+    await files.removeTree(path);
+    return true;
+  }
+
+  /** Bytes of the files in a job's folder. */
+  async bytesOf(id: string): Promise<number> {
+    const { files } = this.#disk;
+    let bytes = 0;
+    for (const name of await files.readDirectory(this.pathOf(id))) {
+      bytes += (await files.stat(join(this.pathOf(id), name)))?.size ?? 0;
+    }
+    return bytes;
   }
 
   /** A job with its history; undefined when its start never reached the disk. */
   async read(
     id: string,
   ): Promise<{ record: JobRecord; journal: JournalRecord[]; files: JobFolder } | undefined> {
-    const folder = join(this.folder, id);
-    const bytes = await readIfThere(this.#disk.files, join(folder, "job"));
-    if (bytes === undefined) return undefined;
-    const record = jobRecord.parse(decodeCbor(bytes, 2_000_000));
-    const files = await JobFolder.open(this.#disk, folder);
+    const record = await this.#readRecord(id);
+    if (record === undefined) return undefined;
+    const files = await JobFolder.open(this.#disk, this.pathOf(id));
     return { record, journal: files.history, files };
+  }
+
+  /** What is known of a job that does not run; undefined when there is no record of it. */
+  async look(id: string): Promise<{ record: JobRecord; journal: JournalRecord[] } | undefined> {
+    const record = await this.#readRecord(id);
+    if (record === undefined) return undefined;
+    const bytes = await readIfThere(this.#disk.files, join(this.pathOf(id), "journal"));
+    return { record, journal: readJournal(bytes ?? new Uint8Array(0)).records };
+  }
+
+  /** @throws what says that the record is damaged, or another version's */
+  async #readRecord(id: string): Promise<JobRecord | undefined> {
+    const bytes = await readIfThere(this.#disk.files, join(this.pathOf(id), "job"));
+    if (bytes === undefined) return undefined;
+    const parsed = jobRecord.safeParse(decodeCbor(bytes, 2_000_000));
+    if (parsed.success) return parsed.data;
+    throw new DecodeError("it is not one that this version knows");
   }
 }
 
@@ -208,6 +293,7 @@ export class JobFolder {
     for (const name of await this.#disk.files.readDirectory(this.path)) {
       if (/^\.task-\d+(\.new)?$/.test(name)) await this.remove(name);
     }
+    await this.#disk.files.syncDirectory(this.path);
   }
 
   async close(): Promise<void> {

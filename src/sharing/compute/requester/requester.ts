@@ -23,11 +23,12 @@ import type { JobKindName } from "../core/job-shape.ts";
 import { type ContentRef, TASK_MAXIMA, type TaskId } from "../core/task.ts";
 import type { TaskRunner } from "../core/task-runner.ts";
 import { Inbox } from "./inbox.ts";
+import { JobArchive } from "./job-archive.ts";
 import { JobRun } from "./job-run.ts";
 import { type JobRecord, JobStore } from "./job-store.ts";
-import type { JobEvent, JobView } from "./job-view.ts";
+import type { JobEvent, JobQuery, JobView } from "./job-view.ts";
 import { Lanes } from "./lanes.ts";
-import { SelfWorker } from "./self-worker.ts";
+import { SELF_NAME, SelfWorker } from "./self-worker.ts";
 import { TrackRecords } from "./track-record.ts";
 
 export interface RequesterOptions {
@@ -36,8 +37,6 @@ export interface RequesterOptions {
   /** Checks at a time. Default 1: each takes milliseconds, and each lane a process that holds the inputs. */
   readonly checks?: number;
   readonly arch: string;
-  /** Jobs that are listed: beyond them the oldest ended ones leave the list, their folders stay. Default 200. */
-  readonly listed?: number;
 }
 
 export interface RequesterParts {
@@ -67,15 +66,15 @@ export type JobResult<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly reason: string };
 
-const LISTED = 200;
-
 export class Requester {
   /** Jobs, tasks and cheats as they happen. */
   readonly events = new Signal<JobEvent>();
   readonly #options: Required<RequesterOptions>;
   readonly #parts: RequesterParts;
+  /** Jobs under way; what has ended is in the archive. */
   readonly #jobs = new Map<string, JobRun>();
   readonly #store: JobStore;
+  readonly #archive: JobArchive;
   readonly #inbox: Inbox;
   readonly #pins: ContentPins;
   readonly #records: TrackRecords;
@@ -83,11 +82,16 @@ export class Requester {
   readonly #checks: Lanes;
   readonly #stopFollowing: () => void;
 
-  private constructor(options: RequesterOptions, parts: RequesterParts, records: TrackRecords) {
-    this.#options = { checks: 1, listed: LISTED, ...options };
+  private constructor(
+    options: RequesterOptions,
+    parts: RequesterParts,
+    { records, store, archive }: { records: TrackRecords; store: JobStore; archive: JobArchive },
+  ) {
+    this.#options = { checks: 1, ...options };
     this.#parts = parts;
     this.#records = records;
-    this.#store = new JobStore(parts.disk, parts.folder);
+    this.#store = store;
+    this.#archive = archive;
     this.#inbox = new Inbox(parts.clock);
     this.#pins = new ContentPins(parts.store);
     this.#self = new SelfWorker({ ...parts, ...options });
@@ -102,17 +106,19 @@ export class Requester {
   static async open(options: RequesterOptions, parts: RequesterParts): Promise<Requester> {
     await parts.disk.files.makeDirectory(parts.folder);
     const records = await TrackRecords.open(parts.disk, parts.folder);
-    const requester = new Requester(options, parts, records);
-    for (const id of await requester.#store.list()) {
-      await requester.#reopen(id).catch((error: Error) => {
+    const { disk, log, mesh } = parts;
+    const store = new JobStore(disk, parts.folder);
+    const nameOf = (peer: PeerId): string => (peer === mesh.self ? SELF_NAME : (mesh.view(peer)?.name ?? ""));
+    const { archive, unread } = await JobArchive.open({ disk, log, store, nameOf });
+    const requester = new Requester(options, parts, { records, store, archive });
+    for (const id of unread) {
+      await requester.#reopen(id).catch(async (error: Error) => {
         if (errorCode(error) !== undefined) throw error;
         // One damaged job must not keep the others, and everything else of the process, from starting.
-        parts.log.error(`compute: job ${id} cannot be read and is left aside: ${error.message}`);
+        log.error(`compute: job ${id} cannot be read and is left aside: ${error.message}`);
+        await archive.leaveAside(id, error.message);
       });
-      // Folders stay for years: no more of them than are listed, and as many again, are in memory at a time.
-      if (requester.#jobs.size >= 2 * requester.#options.listed) requester.#trimList();
     }
-    requester.#trimList();
     return requester;
   }
 
@@ -123,16 +129,19 @@ export class Requester {
 
   async #reopen(id: string): Promise<void> {
     const read = await this.#store.read(id);
-    if (read === undefined) return;
-    const kind = this.#parts.kinds[read.record.kind](decodeCbor(read.record.settings));
+    if (read === undefined) return await this.#archive.leaveAside(id, "it is missing");
+    const { record, files } = read;
+    const kind = this.#parts.kinds[record.kind](decodeCbor(record.settings));
     if (kind === undefined) {
       this.#parts.log.warn(`compute: job ${id} has settings that this version does not know`);
-      return;
+      await files.close();
+      return await this.#archive.leaveAside(id);
     }
-    const job = this.#newRun(id, read.record, kind, read.files);
+    const job = this.#newRun(id, record, kind, files);
     if (!job.over) return;
-    await read.files.removeResults();
-    await read.files.close();
+    await files.removeResults();
+    await files.close();
+    await this.#putAway(job);
   }
 
   #newRun(
@@ -152,6 +161,7 @@ export class Requester {
       checking: (action) => this.#checks.run(action),
     });
     this.#jobs.set(id, job);
+    this.#archive.begun(id, record.created);
     return job;
   }
 
@@ -159,7 +169,20 @@ export class Requester {
     const contents = contentsOf(job.record);
     this.#pins.pin(contents);
     void job.ended.then(() => this.#pins.unpin(contents));
+    void job.closed.then(async (isKept) => {
+      // What is not on disk as it ended is kept in memory as it did.
+      if (isKept) await this.#putAway(job);
+    });
     job.start();
+  }
+
+  async #putAway(job: JobRun): Promise<void> {
+    try {
+      await this.#archive.ended(job.view());
+      this.#jobs.delete(job.id);
+    } catch (error) {
+      this.#parts.log.warn(`compute: job ${job.id} is not in the index: ${(error as Error).message}`);
+    }
   }
 
   #caught(peer: PeerId): void {
@@ -186,7 +209,6 @@ export class Requester {
       const record = this.#recordOf(kind, settings, split.plan, options);
       const id = toHex(record.order);
       const job = this.#newRun(id, record, kind, await this.#store.create(id, record));
-      this.#trimList();
       this.#begin(job);
       return { ok: true, value: job.view() };
     } finally {
@@ -252,51 +274,69 @@ export class Requester {
     }
   }
 
-  #trimList(): void {
-    if (this.#jobs.size <= this.#options.listed) return;
-    // After a start they stand in the order of their folders' names, which are drawn.
-    for (const { id } of this.jobs().toReversed()) {
-      if (this.#jobs.size <= this.#options.listed) return;
-      if (this.#jobs.get(id)?.over === true) this.#jobs.delete(id);
-    }
+  /** A page of all jobs, the newest first. Of those that have ended without their tasks. */
+  jobs(query: JobQuery): Promise<readonly JobView[]> {
+    return this.#archive.page(query, (id) => this.#jobs.get(id)?.view());
   }
 
-  /** Newest first. */
-  jobs(): readonly JobView[] {
+  /** Jobs under way, the newest first, and those that ended just now. */
+  underWay(): readonly JobView[] {
     return [...this.#jobs.values()].map((job) => job.view()).sort((a, b) => b.created - a.created);
   }
 
   /** By its id, or the start of it where that names one alone. */
-  job(id: string): JobResult<JobView> {
-    const job = this.#find(id);
-    return job === undefined ? { ok: false, reason: `no job ${id}` } : { ok: true, value: job.view() };
+  async job(start: string): Promise<JobResult<JobView>> {
+    const id = this.#archive.find(start);
+    const view = id && (this.#jobs.get(id)?.view() ?? (await this.#archive.view(id)));
+    return view ? { ok: true, value: view } : { ok: false, reason: `no job ${start}` };
   }
 
-  async cancel(id: string): Promise<JobResult<JobView>> {
-    const job = this.#find(id);
-    if (job === undefined) return { ok: false, reason: `no job ${id}` };
+  /** Ends a job; what came out of it stays. One that has ended stays as it is. */
+  async cancel(start: string): Promise<JobResult<JobView>> {
+    const job = this.#jobs.get(this.#archive.find(start) ?? "");
+    if (job === undefined) {
+      const found = await this.job(start);
+      if (!found.ok || found.value.state !== "waiting") return found;
+      return { ok: false, reason: `${found.value.reason}; it can be removed` };
+    }
     await job.cancel();
     return { ok: true, value: job.view() };
   }
 
-  /** Resolves when the job has ended. */
-  async ended(id: string): Promise<JobView | undefined> {
-    const job = this.#find(id);
-    await job?.ended;
-    return job?.view();
+  /** Removes a job that has ended, with its folder and all that is in it. The job as it was. */
+  async remove(start: string): Promise<JobResult<JobView>> {
+    const found = await this.job(start);
+    if (!found.ok) return found;
+    const { outputs: _, ...view } = found.value;
+    const { id } = view;
+    const run = this.#jobs.get(id);
+    if (run !== undefined && !run.over)
+      return { ok: false, reason: `job ${id} is under way: cancel it first` };
+    // Its last receipts are still recorded in its folder.
+    await run?.closed;
+    const failure = await this.#archive.remove(id);
+    if (this.#archive.find(id) === undefined) {
+      this.#jobs.delete(id);
+      void this.events.emit({ type: "job-removed", job: id });
+    }
+    if (failure !== undefined) return { ok: false, reason: `job ${id} is not removed: ${failure}` };
+    return { ok: true, value: view };
   }
 
-  #find(id: string): JobRun | undefined {
-    const exact = this.#jobs.get(id);
-    if (exact !== undefined || id.length < 4) return exact;
-    const found = [...this.#jobs.values()].filter((job) => job.id.startsWith(id));
-    return found.length === 1 ? found[0] : undefined;
+  /** Resolves when the job has ended. */
+  async ended(start: string): Promise<JobView | undefined> {
+    const run = this.#jobs.get(this.#archive.find(start) ?? "");
+    await run?.ended;
+    if (run !== undefined) return run.view();
+    const found = await this.job(start);
+    return found.ok ? found.value : undefined;
   }
 
   /** Ends with the process; jobs go on at the next start. */
   async close(): Promise<void> {
     this.#stopFollowing();
     await Promise.all([...this.#jobs.values()].filter((job) => !job.over).map((job) => job.suspend()));
+    await this.#archive.close();
   }
 
   /** From a provider: how its tasks of ours stand. */

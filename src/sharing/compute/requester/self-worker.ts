@@ -23,10 +23,13 @@ export interface Execution {
   readonly fresh?: boolean;
 }
 
+/** What this machine is called where it did a task itself. */
+export const SELF_NAME = "this machine";
+
 export class SelfWorker implements Worker {
   readonly peer: PeerId;
   readonly account: string;
-  readonly name = "this machine";
+  readonly name = SELF_NAME;
   readonly isSelf = true;
   readonly arch: string;
   readonly window: number;
