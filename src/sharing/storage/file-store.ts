@@ -133,7 +133,7 @@ export interface FileStore {
   head(bucket: string, key: string, versionId?: string): Promise<ObjectInfo>;
   /** The bytes of a range; fetched as they are read, nothing before. */
   read(object: ObjectInfo, range?: ByteRange): Body;
-  /** A copy shares the slabs. */
+  /** A copy shares the slabs. It has the source's attributes where none are given, `metadata: {}` being none kept. */
   copy(from: ObjectInfo, bucket: string, key: string, options?: PutOptions): Promise<ObjectInfo>;
   /** Undefined where nothing was there. With versioning and no version id: a delete marker. */
   delete(bucket: string, key: string, versionId?: string): Promise<ObjectInfo | undefined>;

@@ -197,6 +197,10 @@ export function objectCases(under: DoorUnderTest): void {
     await send("PUT", "/copies/to", { headers: replace });
     const replaced = await send("HEAD", "/copies/to");
     assert.deepEqual([replaced.headers["x-amz-meta-a"], replaced.headers["x-amz-meta-b"]], [undefined, "2"]);
+    const bare = { ...source, "x-amz-metadata-directive": "REPLACE" };
+    assert.equal((await send("PUT", "/copies/to", { headers: bare })).status, 200);
+    const bared = (await send("HEAD", "/copies/to")).headers;
+    assert.deepEqual([bared["content-type"], bared["x-amz-meta-a"]], ["binary/octet-stream", undefined]);
     expectError(await send("PUT", "/copies/from%20here", { headers: source }), 400, "InvalidRequest");
     const unless = { ...source, "x-amz-copy-source-if-none-match": headers.etag! };
     expectError(await send("PUT", "/copies/to", { headers: unless }), 412, "PreconditionFailed");

@@ -150,8 +150,8 @@ export class Objects {
     checkKey(key);
     const source = await this.entryOf(from);
     const own = headersOf(options);
-    // Without attributes of its own a copy has those of its source.
-    const kept = own.headers === undefined && own.metadata === undefined ? source : own;
+    // Who says nothing of attributes gets the source's; who says that there are none gets none.
+    const kept = own.headers === undefined && options.metadata === undefined ? source : own;
     options.check?.({ size: source.size, md5: source.etag });
     const { size, etag, content } = source;
     const { headers, metadata } = kept;
