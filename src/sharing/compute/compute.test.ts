@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
+import { systemClock } from "#base/lib/clock.ts";
 import { COMPUTE_PROTOCOL } from "./compute-protocol.ts";
 import { failRun, type RunOutcome, type RunTask, type TaskRunner } from "./core/task-runner.ts";
 import { echoCommand, trapAtLoad } from "./core/test-modules.ts";
@@ -221,6 +223,23 @@ test("a job is cancelled, and one past its deadline fails; providers are told", 
   assert.ok(second.ok);
   const ended = (await alice.requester.ended(second.value.id))!;
   assert.deepEqual([ended.state, ended.reason], ["failed", "its deadline passed"]);
+});
+
+test("a job whose deadline passed while the machine slept ends soon after it woke", async (t) => {
+  const world = new ComputeWorld(t, 12);
+  // Timers stand still in a sleep, the time of day does not.
+  let slept = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + slept };
+  const alice = await world.join({ lends: false, ownRunner: new StuckRunner(), clock });
+  const path = await putFile(alice, "echo.wasm", echoCommand);
+  const options = { deadlineSeconds: 3600 };
+  const taken = await alice.requester.submit("wasm", { args: [], seed: 1 }, [path], options);
+  assert.ok(taken.ok);
+  slept = 8 * 3_600_000;
+  const patience = AbortSignal.timeout(30_000);
+  const late = once(patience, "abort").then(() => assert.fail("it goes on"));
+  const ended = await Promise.race([alice.requester.ended(taken.value.id), late]);
+  assert.deepEqual([ended?.state, ended?.reason], ["failed", "its deadline passed"]);
 });
 
 test("strangers without terms are refused, and the funnel says why", async (t) => {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { sha256 } from "#base/crypto/sha256.ts";
 import { toHex } from "#base/lib/bytes.ts";
-import { systemClock } from "#base/lib/clock.ts";
+import { type Clock, systemClock } from "#base/lib/clock.ts";
 import { silentLogger } from "#base/lib/logger.ts";
 import { SeededRandom } from "#base/lib/random.ts";
 import { FaultWorld } from "#base/store/fault-world.ts";
@@ -99,6 +99,7 @@ export interface PeerOptions {
   readonly dealsSeen?: (book: Deals) => Deals;
   /** Where its scenes are packed: on this thread unless told. */
   readonly pack?: PackScene;
+  readonly clock?: Clock;
   /** Whether it lends its cores. Default true. */
   readonly lends?: boolean;
 }
@@ -129,7 +130,7 @@ export class ComputeWorld {
     const mesh = this.network.join(options.mesh ?? {});
     const disk = options.disk ?? new FaultWorld();
     await disk.files.makeDirectory(FOLDER);
-    const clock = systemClock;
+    const clock = options.clock ?? systemClock;
     const log = silentLogger;
     const friends = new FreeRail((peer) => mesh.view(peer)?.standing === "friend");
     const deals = await DealBook.open({

@@ -45,6 +45,8 @@ export interface JobRunParts {
 
 /** Milliseconds between two looks at what is slow. */
 const LOOK = 250;
+/** Milliseconds between two looks at the time of day, at most. */
+const DEADLINE_LOOK = 1000;
 
 export class JobRun {
   readonly id: string;
@@ -158,16 +160,23 @@ export class JobRun {
     if (this.over) return;
     this.#state = "running";
     this.#parts.emit({ type: "job", job: this.view() });
-    const { deadline } = this.record;
-    if (deadline !== undefined) {
-      const left = Math.max(0, deadline - this.#parts.clock.now());
-      this.#stopDeadline = this.#parts.clock.after(left, () =>
-        this.#endSoon("failed", "its deadline passed"),
-      );
-    }
+    this.#watchDeadline();
+    if (this.over) return;
     this.#follow(this.#verdicts.settleLeftOvers());
     this.#look();
     this.wake();
+  }
+
+  /** Timers stand still while the machine sleeps: the deadline is a time of day, and is looked at again and again. */
+  #watchDeadline(): void {
+    const { deadline } = this.record;
+    if (deadline === undefined) return;
+    const left = deadline - this.#parts.clock.now();
+    if (left <= 0) this.#endSoon("failed", "its deadline passed");
+    else {
+      const turn = Math.min(left, DEADLINE_LOOK);
+      this.#stopDeadline = this.#parts.clock.after(turn, () => this.#watchDeadline());
+    }
   }
 
   /** Something changed: peers came, tasks ended. */
