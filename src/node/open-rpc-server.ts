@@ -52,16 +52,23 @@ export async function openRpcServer<Context>(
     );
   const cookie = settings.string("rpcpassword", "") === "" ? paths.cookie : undefined;
   const server = new RpcServer(options, { ...dependencies, credentials });
-  await server.listen().catch((error: Error) => refuse(error.message));
+  const dropCookie = async () => {
+    if (cookie !== undefined) await rm(cookie, { force: true });
+  };
+  // First the cookie: who finds the door open finds the key to it.
   try {
     if (cookie !== undefined) await writeCookie(cookie, credentials, mode);
   } catch (error) {
-    await server.close();
     refuse(`Unable to write cookie file ${cookie}: ${(error as Error).message}`);
   }
+  await server.listen().catch(async (error: Error) => {
+    await dropCookie();
+    refuse(error.message);
+  });
   const address = addressOf(server.host, server.port);
   await writeFile(paths.rpcAddress, `${address}\n`, { mode: 0o600 }).catch(async (error: Error) => {
     await server.close();
+    await dropCookie();
     refuse(`Unable to write ${paths.rpcAddress}: ${error.message}`);
   });
   return {
@@ -70,7 +77,7 @@ export async function openRpcServer<Context>(
     async close() {
       await rm(paths.rpcAddress, { force: true });
       await server.close();
-      if (cookie !== undefined) await rm(cookie, { force: true });
+      await dropCookie();
     },
   };
 }

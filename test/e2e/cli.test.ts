@@ -154,6 +154,33 @@ suite("bitcoin-cli", () => {
     assert.equal((await late.stop()).code, 0);
   });
 
+  test("-rpcwait takes the cookie of a node that started while it asked, and no other", async (t) => {
+    const datadir = temporaryDirectory();
+    const cookie = join(datadir, ".cookie");
+    for (const old of [undefined, "__cookie__:old"]) {
+      if (old !== undefined) writeFileSync(cookie, old);
+      const logins: string[] = [];
+      const server = createServer((request, response) => {
+        const [, code = ""] = (request.headers.authorization ?? "").split(" ");
+        logins.push(Buffer.from(code, "base64").toString());
+        response.statusCode = logins.at(-1) === "__cookie__:new" ? 200 : 401;
+        if (logins.length === 1) writeFileSync(cookie, "__cookie__:new");
+        response.end(response.statusCode === 200 ? '{"result":7,"error":null,"id":1}\n' : "");
+      });
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      t.after(() => server.close());
+      const { port } = server.address() as { port: number };
+      const words = [`-datadir=${datadir}`, `-rpcport=${port}`, "getblockcount"];
+      assert.deepEqual(await run("-rpcwait", ...words), ended(0, "7\n", ""));
+      assert.deepEqual(logins, [old ?? "", "__cookie__:new"]);
+      writeFileSync(cookie, "__cookie__:wrong");
+      assert.equal((await run("-rpcwait", ...words)).code, 1);
+      assert.equal(logins.length, 3, "a cookie that stays is not tried again");
+      rmSync(cookie);
+    }
+  });
+
   test("a server that warms up, hangs up, or is none", async (t) => {
     const replies: Record<string, (server: Server) => void> = {
       warm: (server) =>

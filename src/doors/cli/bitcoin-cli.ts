@@ -12,7 +12,7 @@ import { CLIENT_OPTIONS, clientHelp } from "./client-options.ts";
 import { type Command, chooseCommand, methodCommand } from "./commands.ts";
 import { type CallSettings, findEndpoint } from "./endpoint.ts";
 import { failure, type Outcome, success } from "./outcome.ts";
-import { ConnectionFailed, callRpc } from "./rpc-client.ts";
+import { ConnectionFailed, callRpc, LoginRefused } from "./rpc-client.ts";
 import { StandardInput } from "./standard-input.ts";
 
 const IN_WARMUP = -28;
@@ -114,11 +114,15 @@ async function connectAndCall(
   const patience = settings.integer("rpcwaittimeout", 0) * 1000;
   const deadline = patience > 0 ? performance.now() + patience : Number.POSITIVE_INFINITY;
   for (;;) {
+    const endpoint = findEndpoint(call, wallet);
     try {
-      const reply = command.read(await callRpc(findEndpoint(call, wallet), command.body));
+      const reply = command.read(await callRpc(endpoint, command.body));
       if (wait && codeOf(reply["error"]) === IN_WARMUP) throw new ConnectionFailed("server in warmup");
       return reply;
     } catch (error) {
+      // A node that has just started has a cookie that was not there, or another, when we looked.
+      if (wait && error instanceof LoginRefused && findEndpoint(call, wallet).login !== endpoint.login)
+        continue;
       if (!(error instanceof ConnectionFailed)) throw error;
       if (!wait || performance.now() >= deadline) {
         throw new ConnectionFailed(`timeout on transient error: ${error.message}`);

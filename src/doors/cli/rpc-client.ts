@@ -26,6 +26,9 @@ export class ServerRefused extends Error {
   override readonly name = "ServerRefused";
 }
 
+/** The login was not taken. */
+export class LoginRefused extends ServerRefused {}
+
 /** HTTP statuses that come with a JSON-RPC reply. */
 const WITH_REPLY = [200, 400, 404, 500];
 /** Longest that a timer can wait, in ms. */
@@ -37,7 +40,7 @@ const MAX_TIMER = 0x7fff_ffff;
  */
 export async function callRpc(endpoint: RpcEndpoint, body: Json): Promise<Json> {
   const { status, text } = await post(endpoint, `${stringify(body)}\n`);
-  if (status === 401) throw new ServerRefused(`Authorization failed: ${endpoint.refusal}`);
+  if (status === 401) throw new LoginRefused(`Authorization failed: ${endpoint.refusal}`);
   if (status === 503) throw new ServerRefused(`Server response: ${text}`);
   if (status >= 400 && !WITH_REPLY.includes(status)) {
     throw new ServerRefused(`server returned HTTP error ${status}`);
