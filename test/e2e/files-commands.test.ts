@@ -557,3 +557,56 @@ test("a file that breaks off on its way to a pipe is told of", async (t) => {
   assert.deepEqual([ended.code, ended.stdout], [1, "\0".repeat(1000)]);
   assert.match(ended.stderr, /^Error: dump\/all: the connection broke off; freehold status/);
 });
+
+test("the first file that fails ends those that are on their way, in both directions", async (t) => {
+  const { folder, files, run } = await openWorld(t);
+  const tree = join(folder, "tree");
+  await mkdir(tree);
+  const bytes = new Uint8Array(20 * MIB);
+  for (const name of ["a", "b"]) await writeFile(join(tree, name), bytes);
+  const put = files.put.bind(files);
+  const met = Promise.withResolvers<void>();
+  const told = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<string>();
+  files.put = async (bucket, key, body, options) => {
+    if (key.endsWith("b")) {
+      await met.promise;
+      throw new FileError("ServiceUnavailable", "too few hosts can be reached");
+    }
+    async function* held() {
+      for await (const piece of body) {
+        met.resolve();
+        await told.promise;
+        yield piece;
+      }
+    }
+    const stored = put(bucket, key, held(), options);
+    stored.then(
+      () => ended.resolve("stored"),
+      () => ended.resolve("cut off"),
+    );
+    return await stored;
+  };
+  await assert.rejects(run("files", "put", tree, "docs/"), /b: too few hosts can be reached/);
+  told.resolve();
+  assert.equal(await ended.promise, "cut off");
+
+  files.put = put;
+  await run("files", "put", tree, "docs/");
+  const read = files.read.bind(files);
+  const reading = Promise.withResolvers<void>();
+  files.read = async function* (object, range) {
+    if (object.key.endsWith("b")) {
+      await reading.promise;
+      throw new FileError("ServiceUnavailable", "too few shards are there");
+    }
+    for await (const piece of read(object, range)) {
+      yield piece;
+      reading.resolve();
+      await new Promise(setImmediate);
+    }
+  };
+  const back = join(folder, "back");
+  await assert.rejects(run("files", "get", "docs/tree/", back), /b: too few shards are there/);
+  assert.deepEqual(await readdir(back), []);
+});

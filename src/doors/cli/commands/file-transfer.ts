@@ -31,8 +31,9 @@ export async function uploadFile(
   size: number,
   type: string,
   onBytes: OnBytes,
+  signal?: AbortSignal,
 ): Promise<void> {
-  await sendRange(url, { path, start: 0, length: size }, { "content-type": type }, onBytes);
+  await sendRange(url, { path, start: 0, length: size }, { "content-type": type }, onBytes, signal);
 }
 
 /** {@link sendBytes} of a stretch of a file. */
@@ -41,9 +42,10 @@ export async function sendRange(
   { path, start, length }: FileRange,
   headers: Readonly<Record<string, string>>,
   onBytes: OnBytes,
+  signal?: AbortSignal,
 ): Promise<string> {
   const bytes = createReadStream(path, { start, end: start + Math.max(0, length - 1) });
-  return await sendBytes(url, { bytes, length }, headers, onBytes);
+  return await sendBytes(url, { bytes, length }, headers, onBytes, signal);
 }
 
 /** Bytes whose number is known before they are read. */
@@ -130,14 +132,19 @@ export async function askDoor(
  * Fetches a file; what stands at `path` is replaced only once all of it is here and is what was stored.
  * @throws Error with the door's reason
  */
-export async function downloadFile(url: string, path: string, onBytes: OnBytes): Promise<void> {
+export async function downloadFile(
+  url: string,
+  path: string,
+  onBytes: OnBytes,
+  signal?: AbortSignal,
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const part = `${path}.freehold-part`;
   const file = (await open(part, "w")).createWriteStream();
   if (unfinished.size === 0) process.on("SIGINT", endEarly).on("SIGTERM", endEarly);
   unfinished.add(part);
   try {
-    await download(url, file, onBytes);
+    await download(url, file, onBytes, signal);
     await rename(part, path);
   } catch (error) {
     file.destroy();
@@ -159,9 +166,17 @@ function endEarly(signal: NodeJS.Signals): void {
 }
 
 /** Fetches a file into a stream, which is ended with it. @throws Error with the door's reason */
-export async function download(url: string, into: Writable, onBytes: OnBytes): Promise<void> {
+export async function download(
+  url: string,
+  into: Writable,
+  onBytes: OnBytes,
+  signal?: AbortSignal,
+): Promise<void> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    ask(url, {}).once("response", resolve).once("error", reject).end();
+    ask(url, signal === undefined ? {} : { signal })
+      .once("response", resolve)
+      .once("error", reject)
+      .end();
   });
   await refuseErrors(response);
   const hash = createHash("md5");

@@ -56,8 +56,8 @@ function addPut(files: Command, context: CliContext): void {
       for (const file of found.files) checkKeyLength(keyOf(file));
       await makeBucket(api, bucket);
       let resumed = 0;
-      await transferAll(found.files, async (file, onBytes) => {
-        resumed += await putFile(api, { bucket, key: keyOf(file) }, file, onBytes);
+      await transferAll(found.files, async (file, onBytes, signal) => {
+        resumed += await putFile(api, { bucket, key: keyOf(file) }, file, onBytes, signal);
       });
       const bytes = found.files.reduce((sum, { size }) => sum + size, 0);
       const stored = {
@@ -98,13 +98,14 @@ async function putFile(
   address: FileAddress,
   { path, size }: LocalFile,
   onBytes: OnBytes,
+  signal: AbortSignal,
 ): Promise<number> {
   const type = typeOf(path);
   if (size <= PARTS_FROM) {
-    await uploadFile(await presign(api, "PUT", address), path, size, type, onBytes);
+    await uploadFile(await presign(api, "PUT", address), path, size, type, onBytes, signal);
     return 0;
   }
-  return await uploadInParts({ path, size, key: address.key, type }, signerOf(api, address), onBytes);
+  return await uploadInParts({ path, size, key: address.key, type }, signerOf(api, address), onBytes, signal);
 }
 
 function signerOf(api: ApiClient, { bucket, key }: FileAddress): Sign {
@@ -129,9 +130,9 @@ function addGet(files: Command, context: CliContext): void {
         );
       }
       const jobs = await Promise.all(wanted.map((entry) => placeOf(entry, address, path)));
-      await transferAll(jobs, async (job, onBytes) => {
+      await transferAll(jobs, async (job, onBytes, signal) => {
         const url = await presign(api, "GET", { bucket: address.bucket, key: job.key });
-        await downloadFile(url, job.path, onBytes);
+        await downloadFile(url, job.path, onBytes, signal);
       });
       const bytes = jobs.reduce((sum, { size }) => sum + size, 0);
       const text = `Fetched ${jobs.length === 1 ? jobs[0]!.path : `${jobs.length} files`}, ${byteText(bytes)}.`;

@@ -42,10 +42,13 @@ export async function filesBelow(
   return { files, skipped };
 }
 
-/** Runs a transfer for each file, a few at a time, with one line of progress; the first failure ends all. */
+/**
+ * Runs a transfer for each file, a few at a time, with one line of progress; the first failure ends all, those on their
+ * way by the signal.
+ */
 export async function transferAll<T extends { readonly path: string; readonly size: number }>(
   files: readonly T[],
-  transfer: (file: T, onBytes: OnBytes) => Promise<void>,
+  transfer: (file: T, onBytes: OnBytes, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const line = new ProgressLine();
   const total = files.reduce((sum, { size }) => sum + size, 0);
@@ -59,20 +62,18 @@ export async function transferAll<T extends { readonly path: string; readonly si
     line.show(`${bar(bytes, total)}  ${byteText(bytes)} of ${byteText(total)}${count}${waits}`);
   };
   let next = 0;
-  let failed = false;
+  const stop = new AbortController();
+  const count = (more: number) => {
+    bytes += more;
+    show();
+  };
   const worker = async (): Promise<void> => {
-    while (next < files.length && !failed) {
+    while (next < files.length && !stop.signal.aborted) {
       const file = files[next++]!;
       try {
-        await named(file.path, () =>
-          transfer(file, (count) => {
-            bytes += count;
-            show();
-          }),
-        );
+        await named(file.path, () => transfer(file, count, stop.signal));
       } catch (error) {
-        failed = true;
-        throw error;
+        return stop.abort(error);
       }
       done++;
       show();
@@ -80,6 +81,7 @@ export async function transferAll<T extends { readonly path: string; readonly si
   };
   try {
     await Promise.all(Array.from({ length: WIDTH }, worker));
+    stop.signal.throwIfAborted();
   } finally {
     line.end();
   }

@@ -63,7 +63,12 @@ export function partsOf(size: number): readonly Part[] {
  * @returns bytes that were there already.
  * @throws Error with the door's reason, or when the file changed while it was read
  */
-export async function uploadInParts(file: LongFile, sign: Sign, onBytes: OnBytes): Promise<number> {
+export async function uploadInParts(
+  file: LongFile,
+  sign: Sign,
+  onBytes: OnBytes,
+  signal?: AbortSignal,
+): Promise<number> {
   const before = await stat(file.path);
   const parts = partsOf(file.size);
   const found = await findUpload(file, parts, sign);
@@ -72,7 +77,7 @@ export async function uploadInParts(file: LongFile, sign: Sign, onBytes: OnBytes
   const there = parts.reduce((sum, { number, length }) => sum + (stored.has(number) ? length : 0), 0);
   if (there > 0) onBytes(there);
   try {
-    await sendParts(file, parts, id, stored, sign, onBytes);
+    await sendParts(file, parts, id, stored, sign, onBytes, signal);
     const after = await stat(file.path);
     if (after.mtimeMs !== before.mtimeMs || after.size !== before.size) {
       throw new Error("it changed while it was read");
@@ -104,6 +109,7 @@ async function sendParts(
   stored: Map<number, string>,
   sign: Sign,
   onBytes: OnBytes,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const missing = parts.filter(({ number }) => !stored.has(number));
   let failed = false;
@@ -111,7 +117,7 @@ async function sendParts(
     for (let part = missing.shift(); part !== undefined && !failed; part = missing.shift()) {
       try {
         const url = await sign("PUT", { partNumber: String(part.number), uploadId: id });
-        stored.set(part.number, await sendRange(url, { path, ...part }, {}, onBytes));
+        stored.set(part.number, await sendRange(url, { path, ...part }, {}, onBytes, signal));
       } catch (error) {
         failed = true;
         throw error;
