@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { ManualClock } from "#base/lib/clock.ts";
+import { FaultWorld } from "#base/store/fault-world.ts";
 import { buildBlock, CLOCK_TIME, genesisBlock, spend, type TestBlock } from "#ledger/chain/chain-fixture.ts";
 import type { PeerOptions } from "#ledger/peers/options.ts";
 import { TestNode } from "#ledger/peers/peer-fixture.ts";
@@ -32,6 +33,8 @@ class Simulation {
     const { connect, ...rest } = peers;
     const node = await TestNode.open(this.#test, {
       clock: this.clock,
+      // The machine's disk would take time that is not this clock's.
+      chain: { disk: new FaultWorld() },
       sockets: this.net.host(address),
       seed: this.nodes.length + 1,
       peers: { bind: [`${address}:18444`], connect, ...rest } as Partial<PeerOptions>,
