@@ -14,6 +14,7 @@ test("a node that is killed while it imports, reorganises and stops goes on to t
   const seed = Date.now() >>> 0;
   const run = new KillRun({ story, coins, random: new SeededRandom(seed), folder: temporaryDirectory() });
   await run.measure();
-  for (let chain = 0; chain < KILLS && run.killed < KILLS; chain++) await run.tellOnce(KILLS);
-  assert.ok(run.killed > 0, `no kill with seed ${seed}`);
+  // Chains that were told quicker than the one that was measured may all end before they are killed.
+  for (let chain = 0; run.killed < (chain < KILLS ? KILLS : 1); chain++) await run.tellOnce(KILLS);
+  assert.ok(run.compared > run.killed, `nothing was compared with seed ${seed}`);
 });
