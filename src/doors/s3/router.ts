@@ -28,6 +28,7 @@ import {
   uploadPart,
   uploadPartCopy,
 } from "./operations/multipart.ts";
+import { getObjectAttributes } from "./operations/object-attributes.ts";
 import { copyObject, deleteObject, getObject, headObject, putObject } from "./operations/objects.ts";
 import { S3Error } from "./s3-error.ts";
 
@@ -53,6 +54,9 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "PUT object+copy": copyObject,
   "GET object": getObject,
   "HEAD object": headObject,
+  "GET object?partNumber": getObject,
+  "HEAD object?partNumber": headObject,
+  "GET object?attributes": getObjectAttributes,
   "DELETE object": deleteObject,
   "GET object?acl": getObjectAcl,
   "GET object?tagging": getObjectTagging,

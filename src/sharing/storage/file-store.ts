@@ -52,6 +52,13 @@ export interface ObjectAttributes {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** So many parts of one size, one after the other. */
+export interface PartRun {
+  /** Bytes. */
+  readonly size: number;
+  readonly count: number;
+}
+
 export interface ObjectInfo extends ObjectAttributes {
   readonly bucket: string;
   readonly key: string;
@@ -64,6 +71,8 @@ export interface ObjectInfo extends ObjectAttributes {
   readonly etag: string;
   /** Milliseconds since 1970. */
   readonly modified: number;
+  /** What it was put together from, in order; undefined also where that is not known. */
+  readonly parts?: readonly PartRun[];
 }
 
 /** Checked under the lock, just before the write takes effect; failing is `PreconditionFailed`. */

@@ -9,13 +9,13 @@ import { checkCopyConditions, readWriteCondition, unquote } from "../conditions.
 import { readCopySource } from "../copy-source.ts";
 import { readAttributes, versionHeader } from "../object-headers.ts";
 import { type Operation, type S3Context, type S3Request, xmlResponse } from "../operation.ts";
+import { MAX_PARTS, parsePartNumber } from "../parts.ts";
 import { S3Error } from "../s3-error.ts";
 import { encodePath } from "../uri.ts";
 import { childText, element, malformed, parseXml, s3Document } from "../xml.ts";
 import { commonPrefixes, encoder, ownerElement, readLimit, readNarrowing } from "./listing.ts";
 import { bodyOfObject, checkCopySize, checksumHeader, copyResult, copySourceVersion } from "./objects.ts";
 
-const MAX_PARTS = 10_000;
 const MAX_PAGE = 1000;
 /** Ten thousand parts, each with number, ETag and a checksum. */
 const MAX_DOCUMENT = 8 * 1024 * 1024;
@@ -36,14 +36,14 @@ export const createMultipartUpload: Operation = async (request, { files }) => {
 export const uploadPart: Operation = async (request, { files }) => {
   const upload = uploadOf(request);
   const body = bodyOfObject(request);
-  const number = partNumber(request);
+  const number = parsePartNumber(request.query.get("partNumber") ?? "");
   const part = await files.putPart(upload, number, body);
   return { status: 200, headers: { etag: `"${part.etag}"`, ...checksumHeader(body) } };
 };
 
 export const uploadPartCopy: Operation = async (request, { files }) => {
   const upload = uploadOf(request);
-  const number = partNumber(request);
+  const number = parsePartNumber(request.query.get("partNumber") ?? "");
   const source = await readCopySource(request, files);
   checkCopyConditions(request.headers, source);
   const text = request.headers.get("x-amz-copy-source-range");
@@ -242,7 +242,7 @@ function parseParts(text: string): readonly { readonly part: number; readonly et
     const number = childText(one, "PartNumber") ?? "";
     const etag = childText(one, "ETag");
     if (!/^\d{1,5}$/.test(number) || etag === undefined) throw malformed();
-    return { part: checkPartNumber(Number(number)), etag: unquote(etag) };
+    return { part: parsePartNumber(number), etag: unquote(etag) };
   });
   if (parts.some(({ part }, at) => at > 0 && part <= parts[at - 1]!.part)) {
     throw new S3Error(
@@ -257,19 +257,6 @@ export const abortMultipartUpload: Operation = async (request, { files }) => {
   await files.abortUpload(uploadOf(request));
   return { status: 204 };
 };
-
-function partNumber(request: S3Request): number {
-  const text = request.query.get("partNumber") ?? "";
-  return checkPartNumber(/^\d{1,5}$/.test(text) ? Number(text) : 0);
-}
-
-function checkPartNumber(part: number): number {
-  if (part >= 1 && part <= MAX_PARTS) return part;
-  throw new S3Error("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive", {
-    ArgumentName: "partNumber",
-    ArgumentValue: String(part),
-  });
-}
 
 function uploadOf(request: S3Request): string {
   return storedId(request.query.get("uploadId") ?? "", request.bucket, request.key);

@@ -1,5 +1,5 @@
 /** PutObject, GetObject, HeadObject, DeleteObject, CopyObject. */
-import { FileError, type FileStore, type ObjectInfo } from "#sharing/storage/file-store.ts";
+import { type ByteRange, FileError, type FileStore, type ObjectInfo } from "#sharing/storage/file-store.ts";
 import { parseRange } from "../byte-range.ts";
 import {
   checkCopyConditions,
@@ -11,6 +11,7 @@ import {
 import { readCopySource } from "../copy-source.ts";
 import { objectHeaders, readAttributes, versionHeader } from "../object-headers.ts";
 import { type Operation, type S3Request, type S3Response, wantedVersion, xmlResponse } from "../operation.ts";
+import { parsePartNumber, partCount, partRange } from "../parts.ts";
 import type { RequestBody } from "../request-body.ts";
 import { S3Error, unknownWish } from "../s3-error.ts";
 import { element, s3Document } from "../xml.ts";
@@ -64,15 +65,17 @@ export const getObject: Operation = async (request, { files }) => {
   const object = await wantedObject(request, files);
   const headers = objectHeaders(object, request);
   if (checkReadConditions(request.headers, object)) return notModified(headers);
-  const range = rangeOf(request, object);
+  const { range, told } = stretchOf(request, object);
+  const all = { ...headers, ...told };
   if (range === undefined) {
     return {
       status: 200,
-      headers: { ...headers, "content-length": String(object.size) },
+      headers: { ...all, "content-length": String(object.size) },
       body: object.size === 0 ? "" : files.read(object),
     };
   }
-  return { ...partial(headers, range, object), body: files.read(object, range) };
+  const body = range.last < range.first ? "" : files.read(object, range);
+  return { ...partial(all, range, object), body };
 };
 
 /** @throws S3Error whose headers tell of a delete marker, where that is what is there. */
@@ -102,10 +105,29 @@ export const headObject: Operation = async (request, { files }) => {
   const object = await wantedObject(request, files);
   const headers = objectHeaders(object, request);
   if (checkReadConditions(request.headers, object)) return notModified(headers);
-  const range = rangeOf(request, object);
-  if (range !== undefined) return partial(headers, range, object);
-  return { status: 200, headers: { ...headers, "content-length": String(object.size) } };
+  const { range, told } = stretchOf(request, object);
+  const all = { ...headers, ...told };
+  if (range !== undefined) return partial(all, range, object);
+  return { status: 200, headers: { ...all, "content-length": String(object.size) } };
 };
+
+/** The bytes that are asked for, by a range or as a part, and what is told of them; no range is all of them. */
+function stretchOf(
+  request: S3Request,
+  object: ObjectInfo,
+): { readonly range?: ByteRange | undefined; readonly told?: Readonly<Record<string, string>> } {
+  const wanted = request.query.get("partNumber");
+  if (wanted === undefined) return { range: rangeOf(request, object) };
+  if (request.headers.has("range")) {
+    throw new S3Error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter");
+  }
+  const number = parsePartNumber(wanted);
+  const count = partCount(object);
+  return {
+    range: partRange(object, number),
+    ...(count !== undefined && { told: { "x-amz-mp-parts-count": String(count) } }),
+  };
+}
 
 function notModified(headers: Readonly<Record<string, string>>): S3Response {
   const kept = ["etag", "last-modified", "cache-control", "expires", "x-amz-version-id"];
@@ -125,7 +147,10 @@ function partial(
     headers: {
       ...headers,
       "content-length": String(range.last - range.first + 1),
-      "content-range": `bytes ${range.first}-${range.last}/${object.size}`,
+      // A part may be empty; a range cannot.
+      ...(range.first <= range.last && {
+        "content-range": `bytes ${range.first}-${range.last}/${object.size}`,
+      }),
     },
   };
 }

@@ -37,7 +37,7 @@ function refusalCases({ send, makeBucket }: DoorUnderTest): void {
       ["POST", "/limits/x?restore"],
       ["POST", "/limits/x?select&select-type=2"],
       ["GET", "/limits/x?torrent"],
-      ["GET", "/limits/x?partNumber=1"],
+      ["DELETE", "/limits/x?partNumber=1"],
       ["POST", "/limits"],
       ["PUT", "/limits?versions"],
       ["PATCH", "/limits/x"],

@@ -122,7 +122,8 @@ export class MemoryFileStore implements FileStore {
   }
 
   async copy(from: ObjectInfo, bucket: string, key: string, options: PutOptions = {}): Promise<ObjectInfo> {
-    return this.#add(bucket, key, this.#bytesOf(from), from.size, from.etag, options);
+    const all = { ...options, ...(from.parts !== undefined && { parts: from.parts }) };
+    return this.#add(bucket, key, this.#bytesOf(from), from.size, from.etag, all);
   }
 
   async delete(bucket: string, key: string, versionId?: string): Promise<ObjectInfo | undefined> {
@@ -222,7 +223,8 @@ export class MemoryFileStore implements FileStore {
     });
     const size = chosen.reduce((sum, { info }) => sum + info.size, 0);
     const bytes = chosen.flatMap((part) => part.bytes);
-    const options = { ...open.attributes, ...condition };
+    const runs = chosen.map(({ info }) => ({ size: info.size, count: 1 }));
+    const options = { ...open.attributes, ...condition, parts: runs };
     const object = this.#add(open.info.bucket, open.info.key, bytes, size, etag, options);
     this.#uploads.delete(upload);
     this.#completed.set(upload, object);
@@ -286,7 +288,7 @@ export class MemoryFileStore implements FileStore {
     bytes: readonly Uint8Array[],
     size: number,
     etag: string,
-    options: PutOptions,
+    options: PutOptions & Pick<ObjectInfo, "parts">,
   ): ObjectInfo {
     const open = this.#open(bucket);
     const before = open.keys.get(key)?.[0]?.info;

@@ -127,6 +127,39 @@ export function objectCases(under: DoorUnderTest): void {
     assert.equal((await ifRange('"other"')).status, 200);
   });
 
+  test("an object of one piece is its own first part, and tells of its attributes what is asked", async () => {
+    await makeBucket("pieces");
+    await send("PUT", "/pieces/x", { body: "whole" });
+    await send("PUT", "/pieces/empty", { body: "" });
+    const part = await send("GET", "/pieces/x?partNumber=1");
+    assert.deepEqual([part.status, part.text], [206, "whole"]);
+    assert.equal(part.headers["content-range"], "bytes 0-4/5");
+    assert.equal(part.headers["x-amz-mp-parts-count"], undefined);
+    const head = await send("HEAD", "/pieces/x?partNumber=1");
+    assert.deepEqual([head.status, head.headers["content-length"]], [206, "5"]);
+    assert.equal((await send("HEAD", "/pieces/x?partNumber=2")).status, 416);
+    expectError(await send("GET", "/pieces/x?partNumber=2"), 416, "InvalidPartNumber");
+    expectError(await send("GET", "/pieces/x?partNumber=0"), 400, "InvalidArgument");
+    const both = await send("GET", "/pieces/x?partNumber=1", { headers: { Range: "bytes=0-1" } });
+    expectError(both, 400, "InvalidRequest");
+    expectError(await send("GET", "/pieces/none?partNumber=1"), 404, "NoSuchKey");
+    const empty = await send("GET", "/pieces/empty?partNumber=1");
+    assert.deepEqual([empty.status, empty.text], [200, ""]);
+
+    const ask = (wanted: string, key = "x") =>
+      send("GET", `/pieces/${key}?attributes`, { headers: { "x-amz-object-attributes": wanted } });
+    const some = await ask("ObjectSize, ETag");
+    assert.equal(some.status, 200, some.text);
+    assert.equal(elementText(some.text, "ETag"), md5("whole"));
+    assert.equal(elementText(some.text, "ObjectSize"), "5");
+    assert.equal(elementText(some.text, "StorageClass"), undefined);
+    assert.equal(some.headers["last-modified"], head.headers["last-modified"]);
+    assert.equal(elementText((await ask("ObjectParts")).text, "PartsCount"), undefined);
+    expectError(await ask(""), 400, "InvalidRequest");
+    expectError(await ask("ETag,Colour"), 400, "InvalidArgument");
+    expectError(await ask("ETag", "none"), 404, "NoSuchKey");
+  });
+
   test("conditional reads", async () => {
     await makeBucket("conditions");
     const { headers } = await send("PUT", "/conditions/x", { body: "x" });

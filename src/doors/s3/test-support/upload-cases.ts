@@ -78,6 +78,28 @@ export function uploadCases(under: DoorUnderTest): void {
     assert.equal(get.text.slice(-3), "234");
     assert.equal(get.headers["content-type"], "image/png");
     expectError(await finish(completion([[1, etags[0]]])), 404, "NoSuchUpload");
+
+    const piece = await send("GET", "/parts/whole?partNumber=2");
+    assert.deepEqual([piece.status, piece.text], [206, "234"]);
+    assert.equal(piece.headers["content-range"], `bytes ${big.length}-${big.length + 2}/${big.length + 3}`);
+    assert.equal(piece.headers["x-amz-mp-parts-count"], "2");
+    assert.equal(piece.headers.etag, get.headers.etag);
+    const first = await send("HEAD", "/parts/whole?partNumber=1");
+    assert.equal(first.status, 206);
+    assert.equal(first.headers["content-length"], String(big.length));
+    expectError(await send("GET", "/parts/whole?partNumber=3"), 416, "InvalidPartNumber");
+    assert.equal(get.headers["x-amz-mp-parts-count"], undefined);
+    // A copy has the ETag of its source's parts, and the parts.
+    const again = { "x-amz-copy-source": "parts/whole", "x-amz-metadata-directive": "REPLACE" };
+    assert.equal((await send("PUT", "/parts/copy", { headers: again })).status, 200);
+    assert.equal((await send("GET", "/parts/copy?partNumber=2")).text, "234");
+    const told = await send("GET", "/parts/whole?attributes", {
+      headers: { "x-amz-object-attributes": "ETag,ObjectParts,ObjectSize,StorageClass,Checksum" },
+    });
+    assert.equal(`"${elementText(told.text, "ETag")}"`, get.headers.etag);
+    assert.equal(elementText(told.text, "PartsCount"), "2");
+    assert.equal(elementText(told.text, "ObjectSize"), String(big.length + 3));
+    assert.equal(elementText(told.text, "StorageClass"), "STANDARD");
     for (const part of ["0", "10001", "x", ""]) {
       const other = await startUpload("/parts/n");
       expectError(

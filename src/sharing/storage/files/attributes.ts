@@ -1,7 +1,8 @@
 /** What S3 lets a caller say about names, headers and conditions, checked. */
-import { FileError, type ObjectAttributes, type WriteCondition } from "../file-store.ts";
+import { FileError, type ObjectAttributes, type ObjectInfo, type WriteCondition } from "../file-store.ts";
 import type { Attributes, ObjectEntry } from "./log-entry.ts";
 import type { Namespace } from "./namespace.ts";
+import { PART_SIZES, readPartSizes } from "./part-sizes.ts";
 
 /** The version of objects in a bucket without versioning. */
 export const NULL_VERSION = "null";
@@ -60,8 +61,15 @@ export function headersOf(attributes: ObjectAttributes): {
   };
 }
 
-export function attributesOf({ headers, metadata }: ObjectEntry): ObjectAttributes {
-  return { ...headers, ...(metadata === undefined ? {} : { metadata }) };
+/** What callers are told of them, with the parts. */
+export function attributesOf({
+  headers: all = {},
+  metadata,
+  size,
+}: ObjectEntry): ObjectAttributes & Pick<ObjectInfo, "parts"> {
+  const { [PART_SIZES]: sizes, ...headers } = all;
+  const parts = sizes === undefined ? undefined : readPartSizes(sizes, size);
+  return { ...headers, ...(metadata !== undefined && { metadata }), ...(parts !== undefined && { parts }) };
 }
 
 /** @throws FileError `PreconditionFailed`, or `NoSuchKey` where a match is asked of nothing. */

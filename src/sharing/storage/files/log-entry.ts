@@ -33,7 +33,7 @@ export type Content =
 /** Longest object that is kept in the log. */
 export const INLINE_LIMIT = 4096;
 
-/** The S3 headers and metadata of an object, names and values. */
+/** The S3 headers and metadata of an object, names and values; among the headers the sizes of its parts, if any. */
 export type Attributes = Readonly<Record<string, string>>;
 
 export interface BucketEntry {

@@ -23,6 +23,7 @@ import type { FileIndex } from "./file-index.ts";
 import { listObjects, listVersions } from "./listing.ts";
 import type { LogEntry, ObjectEntry } from "./log-entry.ts";
 import type { Namespace } from "./namespace.ts";
+import { PART_SIZES } from "./part-sizes.ts";
 import { checkExtents, needBucket, newSlabs } from "./write-checks.ts";
 
 export interface ObjectsDependencies {
@@ -154,7 +155,10 @@ export class Objects {
     const kept = own.headers === undefined && options.metadata === undefined ? source : own;
     options.check?.({ size: source.size, md5: source.etag });
     const { size, etag, content } = source;
-    const { headers, metadata } = kept;
+    const { metadata } = kept;
+    // The ETag is that of the parts, so they stay, too.
+    const sizes = source.headers?.[PART_SIZES];
+    const headers = sizes === undefined ? kept.headers : { ...kept.headers, [PART_SIZES]: sizes };
     return await this.putEntry(bucket, key, { size, etag, content, headers, metadata }, [], options);
   }
 

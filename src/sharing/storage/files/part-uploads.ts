@@ -23,6 +23,7 @@ import { listUploads } from "./listing.ts";
 import type { Content, PartEntry, UploadEntry } from "./log-entry.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Objects } from "./objects.ts";
+import { withPartSizes } from "./part-sizes.ts";
 import { checkExtents, needBucket, needUpload, newSlabs } from "./write-checks.ts";
 
 /** S3: parts but the last have at least 5 MiB. */
@@ -129,7 +130,10 @@ export class PartUploads {
       size: chosen.reduce((sum, { size }) => sum + size, 0),
       etag,
       content: { extents: chosen.flatMap(({ content }) => content.extents ?? []) },
-      headers: begun.headers,
+      headers: withPartSizes(
+        begun.headers,
+        chosen.map(({ size }) => size),
+      ),
       metadata: begun.metadata,
     };
     const write = async (now: Namespace) => {
