@@ -25,7 +25,7 @@ import { localPath, parseDuration } from "#doors/cli/commands/file-address.ts";
 import { uploadFile } from "#doors/cli/commands/file-transfer.ts";
 import { filesCommands } from "#doors/cli/commands/files-commands.ts";
 import { hostCommands, parseSize } from "#doors/cli/commands/host-commands.ts";
-import { lengthOfPart } from "#doors/cli/commands/stream-upload.ts";
+import { lengthOfPart, uploadStream } from "#doors/cli/commands/stream-upload.ts";
 import { errorText } from "#doors/cli/error-text.ts";
 import { createS3Server } from "#doors/s3/server.ts";
 import { MemoryFileStore } from "#doors/s3/test-support/memory-file-store.ts";
@@ -385,7 +385,10 @@ test("uploads that were cut off keep a bucket, unless they are given up", async 
     if (uploads.length > 0) throw new FileError("BucketNotEmpty", "uploads are there");
     await remove(name);
   };
-  await assert.rejects(run("files", "rb", "docs"), { name: "UsageError", message: /give --yes/ });
+  await assert.rejects(run("files", "rb", "docs"), {
+    name: "UsageError",
+    message: /^docs holds only uploads .* give --yes to go on/,
+  });
   const asked: string[] = [];
   const answers = [false, true];
   t.mock.method(CliContext.prototype, "confirm", async (question: string) => {
@@ -446,24 +449,24 @@ test("a pipe that breaks, early or late, changes nothing", async (t) => {
   }
 });
 
-test("a part of a pipe that finds no hosts ends all, though the pipe stays open", async (t) => {
+test("a part of a pipe that is refused ends all, though the pipe stays open", async (t) => {
   const { files, runOn } = await openWorld(t);
   const refuse = async () => {
-    throw new FileError("ServiceUnavailable", "too few hosts can be reached");
+    throw new FileError("EntityTooLarge", "it is too much");
   };
   files.putPart = refuse;
   const input = new Readable({ read: () => undefined });
   for (const piece of pieces(new Uint8Array(20 * MIB))) input.push(piece);
   await assert.rejects(
     runOn(input, "files", "put", "-", "dump/all"),
-    /^Error: standard input: too few hosts can be reached; friends become hosts/,
+    /^Error: standard input: it is too much$/,
   );
   assert.equal(input.destroyed, true);
   assert.deepEqual(await files.uploads("dump", { limit: 1 }), []);
   files.put = refuse;
   await assert.rejects(
     runOn(Readable.from([Buffer.from("short")]), "files", "put", "-", "dump/all"),
-    /^Error: standard input: too few hosts can be reached; friends/,
+    /^Error: standard input: it is too much$/,
   );
   await assert.rejects(files.head("dump", "all"), { code: "NoSuchKey" });
 });
@@ -609,4 +612,45 @@ test("the first file that fails ends those that are on their way, in both direct
   const back = join(folder, "back");
   await assert.rejects(run("files", "get", "docs/tree/", back), /b: too few shards are there/);
   assert.deepEqual(await readdir(back), []);
+});
+
+test("a pipe waits for hosts that are away for a moment, and no longer", async (t) => {
+  const { folder, files, runOn } = await openWorld(t);
+  const bytes = new SeededRandom(9).fill(new Uint8Array(20 * MIB));
+  const failing = new Set(["startUpload", "putPart", "completeUpload"] as const);
+  const away = (what: string) => new FileError("ServiceUnavailable", `too few hosts can be reached: ${what}`);
+  for (const name of failing) {
+    const real = (files[name] as (...given: unknown[]) => Promise<unknown>).bind(files);
+    Object.assign(files, {
+      [name]: async (...given: unknown[]) => {
+        if (failing.delete(name)) throw away(name);
+        return await real(...given);
+      },
+    });
+  }
+  await runOn(Readable.from(pieces(bytes)), "files", "put", "-", "dump/all");
+  assert.equal(failing.size, 0);
+  assert.ok((await buffer(files.read(await files.head("dump", "all")))).equals(bytes));
+  assert.deepEqual(await files.uploads("dump", { limit: 1 }), []);
+
+  let tries = 0;
+  files.put = async () => {
+    throw away(String(++tries));
+  };
+  const api = ApiClient.of(folder);
+  const upload = {
+    input: Readable.from([Buffer.from("short")]),
+    type: "text/plain",
+    sign: async (method: string) => {
+      const asked = { method, bucket: "dump", key: "short" };
+      return (await api.post<{ url: string }>("/files/presign", asked)).url;
+    },
+    pauses: [1, 1],
+  };
+  let counted = 0;
+  const onBytes = (more: number) => {
+    counted += more;
+  };
+  await assert.rejects(uploadStream({ ...upload, onBytes }), /too few hosts can be reached: 3$/);
+  assert.equal(counted, 0);
 });

@@ -75,7 +75,7 @@ export class CliContext {
   /** Asks on the terminal; without one there is nobody to ask. @throws UsageError that names the option to give instead */
   async confirm(question: string, option = "--yes"): Promise<boolean> {
     if (process.stdin.isTTY !== true) {
-      throw new UsageError(`nobody is there to confirm: give ${option} to go on without asking`);
+      throw new UsageError(`${question} Nobody is there to answer: give ${option} to go on without asking`);
     }
     const { createInterface } = await import("node:readline/promises");
     const lines = createInterface({ input: process.stdin, output: process.stderr });

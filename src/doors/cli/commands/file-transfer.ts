@@ -14,6 +14,18 @@ const MAX_ERROR = 64 * 1024;
 
 export type OnBytes = (count: number) => void;
 
+/** The door's reason why not. */
+export class DoorRefusal extends Error {
+  override readonly name = "DoorRefusal";
+  /** Of HTTP. */
+  readonly status: number;
+
+  constructor(status: number, message: string | undefined) {
+    super(message ?? `the S3 door answered with HTTP status ${status}`);
+    this.status = status;
+  }
+}
+
 /** A stretch of a local file. */
 export interface FileRange {
   readonly path: string;
@@ -226,6 +238,5 @@ async function refuseErrors(response: IncomingMessage): Promise<void> {
     text += (chunk as Uint8Array).toString();
     if (text.length > MAX_ERROR) break;
   }
-  const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1];
-  throw new Error(message ?? `the S3 door answered with HTTP status ${status}`);
+  throw new DoorRefusal(status, /<Message>([^<]*)<\/Message>/.exec(text)?.[1]);
 }

@@ -85,9 +85,8 @@ async function putInput(
   const address = parseFileName(target);
   const { bucket, key } = address;
   await makeBucket(api, bucket);
-  const bytes = await transferOne("standard input", (onBytes) =>
-    uploadStream(context.input, typeOf(key), signerOf(api, address), onBytes),
-  );
+  const upload = { input: context.input, type: typeOf(key), sign: signerOf(api, address) };
+  const bytes = await transferOne("standard input", (onBytes) => uploadStream({ ...upload, onBytes }));
   const stored = { bucket, key, files: 1, bytes, skipped: [] };
   context.print(options, stored, `Stored 1 file, ${byteText(bytes)}, as ${bucket}/${key}.`);
 }

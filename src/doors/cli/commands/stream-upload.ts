@@ -5,7 +5,9 @@
  */
 import { constants } from "node:os";
 import { Readable } from "node:stream";
-import { askDoor, type OnBytes, sendBytes } from "./file-transfer.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ApiRefusal } from "../api-client.ts";
+import { askDoor, DoorRefusal, type OnBytes, sendBytes } from "./file-transfer.ts";
 import { beginUpload, completeUpload, MAX_PARTS, PART_BYTES, type Sign } from "./part-upload.ts";
 
 /** Parts of one length, before they double: short ones while the whole may be short, yet enough room for a long one. */
@@ -33,24 +35,32 @@ class Interrupted extends Error {
   }
 }
 
+/** Between two tries of what failed as hosts, or the door, were away for a moment, ms: half a minute in all. */
+const PAUSES: readonly number[] = [500, 1000, 2000, 4000, 8000, 16_000];
+
+export interface StreamUpload {
+  readonly input: Readable;
+  readonly type: string;
+  readonly sign: Sign;
+  readonly onBytes: OnBytes;
+  readonly pauses?: readonly number[];
+}
+
 /**
- * Stores all that comes, to its end.
+ * Stores all that comes, to its end. As it cannot be asked for again, what fails for a moment is tried again.
  * @returns how many bytes it was.
  * @throws Error with the reason of the input or of the door; nothing is stored then
  */
-export async function uploadStream(
-  input: Readable,
-  type: string,
-  sign: Sign,
-  onBytes: OnBytes,
-): Promise<number> {
+export async function uploadStream(upload: StreamUpload): Promise<number> {
   const stop = new AbortController();
   const interrupt = (signal: NodeJS.Signals) => stop.abort(new Interrupted(signal));
   // What waits for more input waits no longer.
-  stop.signal.addEventListener("abort", () => input.destroy(), { once: true });
+  stop.signal.addEventListener("abort", () => upload.input.destroy(), { once: true });
   for (const name of SIGNALS) process.once(name, interrupt);
   try {
-    return await storeAll(new PartSource(input, stop.signal), type, sign, onBytes, stop);
+    const source = new PartSource(upload.input, stop.signal);
+    await storeAll(source, new Passage(upload, stop.signal), stop);
+    return source.bytes;
   } catch (error) {
     stop.abort(error);
     const { reason } = stop.signal;
@@ -61,75 +71,102 @@ export async function uploadStream(
   }
 }
 
-async function storeAll(
-  source: PartSource,
-  type: string,
-  sign: Sign,
-  onBytes: OnBytes,
-  stop: AbortController,
-): Promise<number> {
+async function storeAll(source: PartSource, passage: Passage, stop: AbortController): Promise<void> {
   const memory = new PartMemory();
   const first = await source.next(memory);
   if (first === undefined || (await source.isEnd())) {
-    const url = await sign("PUT", {});
-    await send(url, first?.bytes ?? new Uint8Array(), { "content-type": type }, onBytes, stop.signal);
-    return source.bytes;
+    await passage.send({}, first?.bytes ?? new Uint8Array());
+    return;
   }
-  const id = await beginUpload(type, sign);
+  const id = await passage.begin();
   try {
-    await sendParts({ first, memory, source }, id, sign, onBytes, stop);
+    const stored = new Map<number, string>();
+    const worker = async (part: Part | undefined, room: PartMemory): Promise<void> => {
+      for (let next = part ?? (await source.next(room)); next !== undefined; next = await source.next(room)) {
+        const query = { partNumber: String(next.number), uploadId: id };
+        stored.set(next.number, await passage.send(query, next.bytes));
+      }
+    };
+    const failed = (error: unknown) => stop.abort(error);
+    const others = Array.from({ length: AT_ONCE - 1 }, () =>
+      worker(undefined, new PartMemory()).catch(failed),
+    );
+    await Promise.all([worker(first, memory).catch(failed), ...others]);
+    stop.signal.throwIfAborted();
+    await passage.complete(id, stored);
   } catch (error) {
     // What failed first is what counts; where even this fails the upload stays unfinished, and no file comes of it.
-    await giveUp(id, sign).catch(() => undefined);
+    await passage.giveUp(id).catch(() => undefined);
     throw error;
   }
-  return source.bytes;
 }
 
-async function sendParts(
-  {
-    first,
-    memory,
-    source,
-  }: { readonly first: Part; readonly memory: PartMemory; readonly source: PartSource },
-  id: string,
-  sign: Sign,
-  onBytes: OnBytes,
-  stop: AbortController,
-): Promise<void> {
-  const stored = new Map<number, string>();
-  const worker = async (part: Part | undefined, room: PartMemory): Promise<void> => {
-    for (let next = part ?? (await source.next(room)); next !== undefined; next = await source.next(room)) {
-      const url = await sign("PUT", { partNumber: String(next.number), uploadId: id });
-      stored.set(next.number, await send(url, next.bytes, {}, onBytes, stop.signal));
+/** The way to the door. */
+class Passage {
+  readonly #upload: StreamUpload;
+  readonly #stop: AbortSignal;
+
+  constructor(upload: StreamUpload, stop: AbortSignal) {
+    this.#upload = upload;
+    this.#stop = stop;
+  }
+
+  async begin(): Promise<string> {
+    const { type, sign } = this.#upload;
+    return await this.#patiently(() => beginUpload(type, sign));
+  }
+
+  /** Sends a part, or with no query all of the file. @returns the MD5, hex */
+  async send(query: Readonly<Record<string, string>>, bytes: Uint8Array): Promise<string> {
+    const { type, sign, onBytes } = this.#upload;
+    const headers = query["uploadId"] === undefined ? { "content-type": type } : {};
+    return await this.#patiently(async () => {
+      let sent = 0;
+      const count = (more: number) => {
+        sent += more;
+        onBytes(more);
+      };
+      try {
+        const source = { bytes: Readable.from(pieces(bytes)), length: bytes.length };
+        return await sendBytes(await sign("PUT", query), source, headers, count, this.#stop);
+      } catch (error) {
+        onBytes(-sent);
+        throw error;
+      }
+    });
+  }
+
+  async complete(id: string, stored: ReadonlyMap<number, string>): Promise<void> {
+    await this.#patiently(() => completeUpload(id, stored, this.#upload.sign));
+  }
+
+  /** Takes back what was sent. */
+  async giveUp(id: string): Promise<void> {
+    const url = await this.#upload.sign("DELETE", { uploadId: id });
+    await askDoor(url, "DELETE", {}, "", AbortSignal.timeout(LAST_PATIENCE));
+  }
+
+  async #patiently<T>(attempt: () => Promise<T>): Promise<T> {
+    for (const pause of this.#upload.pauses ?? PAUSES) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!isPassing(error as Error)) throw error;
+      }
+      await sleep(pause, undefined, { signal: this.#stop });
     }
-  };
-  const failed = (error: unknown) => stop.abort(error);
-  const others = Array.from({ length: AT_ONCE - 1 }, () => worker(undefined, new PartMemory()).catch(failed));
-  await Promise.all([worker(first, memory).catch(failed), ...others]);
-  stop.signal.throwIfAborted();
-  await completeUpload(id, stored, sign);
+    return await attempt();
+  }
 }
 
-async function send(
-  url: string,
-  bytes: Uint8Array,
-  headers: Readonly<Record<string, string>>,
-  onBytes: OnBytes,
-  signal: AbortSignal,
-): Promise<string> {
-  const source = { bytes: Readable.from(pieces(bytes)), length: bytes.length };
-  return await sendBytes(url, source, headers, onBytes, signal);
+/** Whether it may go another way soon: too few hosts, or no door, were there. */
+function isPassing(error: Error): boolean {
+  if (error instanceof DoorRefusal || error instanceof ApiRefusal) return error.status >= 500;
+  return /^(ECONNREFUSED|ECONNRESET|EPIPE)$/.test((error as NodeJS.ErrnoException).code ?? "");
 }
 
 function* pieces(bytes: Uint8Array): Iterable<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
-}
-
-/** Takes back what was sent. */
-async function giveUp(id: string, sign: Sign): Promise<void> {
-  const patience = AbortSignal.timeout(LAST_PATIENCE);
-  await askDoor(await sign("DELETE", { uploadId: id }), "DELETE", {}, "", patience);
 }
 
 interface Part {
