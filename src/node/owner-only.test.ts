@@ -44,7 +44,12 @@ test("secrets of older versions are closed to everybody but the owner", { skip }
     "sharing/files/segments/a",
     "incoming/scene.glb",
   ];
-  const folder = await openFolder(t, [...secrets, "blocks/blk00000.dat", "sharing/content/ab/cdef"]);
+  const folder = await openFolder(t, [
+    ...secrets,
+    "blocks/blk00000.dat",
+    "sharing/content/ab/cdef",
+    "sharing/jobs/ab/picture.png",
+  ]);
   const lines: string[] = [];
   await keepToOwner(pathsIn(folder), nodeFileSystem, (line) => lines.push(line));
   for (const name of secrets) assert.equal(await modeOf(join(folder, name)), "600", name);
@@ -54,6 +59,7 @@ test("secrets of older versions are closed to everybody but the owner", { skip }
     "wallets/freehold/log",
     "sharing",
     "sharing/deals",
+    "sharing/jobs",
     "incoming",
   ]) {
     assert.equal(await modeOf(join(folder, name)), "700", name);

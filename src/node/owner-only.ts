@@ -14,8 +14,11 @@ export interface SecretPaths extends Pick<DataPaths, "wallets" | "sharing" | "in
   readonly named?: boolean;
 }
 
-/** Of the sharing process; shards and contents are others' or encrypted, many, and behind the folder's own mode. */
-const SHARING_SECRETS = ["device.key", "s3-keys.json", "mesh", "deals", "files", "jobs"];
+/**
+ * Of the sharing process; shards and contents are others' or encrypted, many, and behind the folder's own mode. What
+ * came out of jobs is many too, and behind the mode of the folder that all of it is in.
+ */
+const SHARING_SECRETS = ["device.key", "s3-keys.json", "mesh", "deals", "files"];
 const OTHERS = 0o077;
 
 /**
@@ -33,7 +36,7 @@ export async function keepToOwner(
   for (const path of paths.named === true ? await walletsIn(paths.wallets, files) : [paths.wallets]) {
     closed += await closeAll(path);
   }
-  closed += await closeOne(paths.sharing);
+  for (const path of [paths.sharing, join(paths.sharing, "jobs")]) closed += await closeOne(path);
   for (const name of SHARING_SECRETS) closed += await closeAll(join(paths.sharing, name));
   for (const path of [paths.incoming, paths.apiCookie]) closed += await closeAll(path);
   if (closed > 0)

@@ -288,3 +288,25 @@ test("an index that is damaged is made anew from the folders", async (t) => {
   const again = await world.join({ lends: false, disk });
   assert.deepEqual([tries, await listed(again)], [2, [job.id]]);
 });
+
+test("what another version wrote into the index is read from the folders", async (t) => {
+  const world = new ComputeWorld(t, 9);
+  const alice = await world.join({ lends: false });
+  const jobs = [await endedJob(alice), await endedJob(alice)];
+  const disk = alice.disk.kill();
+  const index = await disk.openStore(`${FOLDER}/index`);
+  const keys: Uint8Array[] = [];
+  for await (const [key] of index.iterate()) keys.push(key);
+  // Of one the key is another's, of the other what is kept.
+  const value = encodeCbor({ later: true });
+  await index.batch([
+    { type: "del", key: keys[0]! },
+    { type: "put", key: Uint8Array.of(9, ...keys[0]!), value },
+    { type: "put", key: keys[1]!, value },
+  ]);
+  await index.close();
+  const again = await world.join({ lends: false, disk });
+  const found = await again.requester.jobs(ALL);
+  assert.deepEqual(found.map(({ id }) => id).sort(), jobs.map(({ id }) => id).sort());
+  assert.ok(found.every(({ state, title }) => state === "done" && title === jobs[0]!.title));
+});

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { z } from "zod";
-import { fromHex, toHex } from "#base/lib/bytes.ts";
+import { fromHex, readBigU64, toHex, writeBigU64 } from "#base/lib/bytes.ts";
 import { DecodeError } from "#base/lib/decode-error.ts";
 import type { Logger } from "#base/lib/logger.ts";
 import type { Disk, StoreOptions } from "#base/store/disk.ts";
@@ -14,17 +14,16 @@ import type { KeyValueStore } from "#base/store/key-value-store.ts";
 import { decodeCbor, encodeCbor } from "#sharing/mesh/cbor.ts";
 import type { PeerId } from "#sharing/mesh/mesh.ts";
 import { integer } from "#sharing/mesh/schema.ts";
-import { JobOrder } from "./job-order.ts";
+import { JobOrder, type JobPlace } from "./job-order.ts";
 import type { JobStore } from "./job-store.ts";
 import type { JobQuery, JobView } from "./job-view.ts";
 import { storedView, unreadableView } from "./stored-view.ts";
 
-/** What is kept of a job that has ended, by its id. */
+/** What is kept of a job that has ended, by age and id. */
 const summary = z.strictObject({
   kind: z.enum(["render", "wasm"]),
   title: z.string(),
   state: z.enum(["done", "failed", "cancelled"]),
-  created: integer(0),
   finished: integer(0),
   total: integer(0),
   verified: integer(0),
@@ -67,18 +66,19 @@ export class JobArchive {
     const ids = new Set(await store.list());
     await store.clearRemoved((path, error) => log.warn(`compute: ${path} is not removed: ${error.message}`));
     const index = await openIndex(parts);
-    const known = new Map<string, number>();
-    for await (const [key, value] of index.iterate()) {
-      const created = readSummary(value)?.created;
-      const id = toHex(key);
-      if (created !== undefined && ids.has(id)) known.set(id, created);
-      else await index.batch([{ type: "del", key }]);
+    const known: JobPlace[] = [];
+    for await (const chunk of index.chunks()) {
+      for (const [key] of chunk) {
+        const place = placeOf(key);
+        if (place !== undefined && ids.has(place.id)) known.push(place);
+        else await index.batch([{ type: "del", key }]);
+      }
     }
+    const order = new JobOrder(known);
     const unread: string[] = [];
     for (const id of ids) {
-      if (!known.has(id) && !(await store.clearUntaken(id))) unread.push(id);
+      if (!order.has(id) && !(await store.clearUntaken(id))) unread.push(id);
     }
-    const order = new JobOrder([...known].map(([id, created]) => ({ id, created })));
     return { archive: new JobArchive(parts, index, order), unread };
   }
 
@@ -95,9 +95,9 @@ export class JobArchive {
   /** A job has ended, and nothing of it is open: from now on it is shown from its folder. */
   async ended({ id, kind, title, state, created, finished, counts, reason }: JobView): Promise<void> {
     const bytes = await this.#parts.store.bytesOf(id);
-    const kept = { kind, title, state, created, finished, ...counts, bytes };
+    const kept = { kind, title, state, finished, ...counts, bytes };
     const value = encodeCbor(reason === undefined ? kept : { ...kept, reason });
-    await this.#write([{ type: "put", key: keyOf(id), value }]);
+    await this.#write([{ type: "put", key: keyOf({ id, created }), value }]);
     this.#order.add({ id, created });
   }
 
@@ -124,19 +124,24 @@ export class JobArchive {
     running: (id: string) => JobView | undefined,
   ): Promise<readonly JobView[]> {
     // Those that run are asked first: one that is put away meanwhile is seen twice rather than not at all.
-    const found = this.#order
-      .page(limit, after)
-      .map((id) => ({ id, view: running(id) ?? this.#aside.get(id) }));
-    const values = await this.#index.getMany(found.map(({ id }) => keyOf(id)));
-    return found.flatMap(({ id, view }, i) => view ?? this.#viewOf(id, values[i]) ?? []);
+    const found = this.#order.page(limit, after).map((id) => {
+      const place = { id, created: this.#order.createdOf(id)! };
+      return { place, view: running(id) ?? this.#aside.get(id) };
+    });
+    const values = await this.#index.getMany(found.map(({ place }) => keyOf(place)));
+    const views = await Promise.all(
+      found.map(({ place, view }, i) => view ?? this.#viewOf(place, values[i])),
+    );
+    return views.filter((view) => view !== undefined);
   }
 
-  #viewOf(id: string, value: Uint8Array | undefined): JobView | undefined {
+  async #viewOf({ id, created }: JobPlace, value: Uint8Array | undefined): Promise<JobView | undefined> {
     const read = value && readSummary(value);
-    if (read === undefined) return undefined;
+    if (read === undefined) return await this.view(id);
     const { total, verified, reason, ...rest } = read;
+    const counts = { total, verified };
     return {
-      ...{ id, ...rest, tasks: [], counts: { total, verified }, outputs: this.#parts.store.pathOf(id) },
+      ...{ id, created, ...rest, tasks: [], counts, outputs: this.#parts.store.pathOf(id) },
       ...(reason === undefined ? {} : { reason }),
     };
   }
@@ -185,10 +190,12 @@ export class JobArchive {
   }
 
   #forget(id: string): void {
+    const created = this.#order.createdOf(id);
+    if (created === undefined) return;
     this.#order.remove(id);
     this.#aside.delete(id);
     // A disk that is full may refuse this; the next start drops what has no folder.
-    this.#write([{ type: "del", key: keyOf(id) }]).catch((error: Error) => {
+    this.#write([{ type: "del", key: keyOf({ id, created }) }]).catch((error: Error) => {
       this.#parts.log.warn(`compute: the index keeps the removed job ${id}: ${error.message}`);
     });
   }
@@ -207,8 +214,22 @@ export class JobArchive {
   }
 }
 
-function keyOf(id: string): Uint8Array {
-  return fromHex(id)!;
+/** The form of the index: entries of another are read anew from their folders. */
+const FORM = 1;
+const KEY_LENGTH = 25;
+
+/** The form, when the job came (64 bits, little-endian), its id: the list stands without a value being read. */
+function keyOf({ id, created }: JobPlace): Uint8Array {
+  const key = new Uint8Array(KEY_LENGTH);
+  key[0] = FORM;
+  writeBigU64(key, 1, BigInt(created));
+  key.set(fromHex(id)!, 9);
+  return key;
+}
+
+function placeOf(key: Uint8Array): JobPlace | undefined {
+  if (key.length !== KEY_LENGTH || key[0] !== FORM) return undefined;
+  return { id: toHex(key.subarray(9)), created: Number(readBigU64(key, 1)) };
 }
 
 /** It holds nothing that is not in the folders: where it is damaged it is made anew. */

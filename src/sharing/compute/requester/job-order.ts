@@ -20,6 +20,11 @@ export class JobOrder {
     return this.#ids.length;
   }
 
+  /** When a job came; undefined where there is none such. */
+  createdOf(id: string): number | undefined {
+    return this.#created.get(id);
+  }
+
   has(id: string): boolean {
     return this.#created.has(id);
   }

@@ -290,10 +290,10 @@ export class JobFolder {
 
   /** Removes results of single tasks that an end of the process left behind. Of a job that is over nobody needs them. */
   async removeResults(): Promise<void> {
-    for (const name of await this.#disk.files.readDirectory(this.path)) {
-      if (/^\.task-\d+(\.new)?$/.test(name)) await this.remove(name);
-    }
-    await this.#disk.files.syncDirectory(this.path);
+    const names = await this.#disk.files.readDirectory(this.path);
+    const results = names.filter((name) => /^\.task-\d+(\.new)?$/.test(name));
+    for (const name of results) await this.remove(name);
+    if (results.length > 0) await this.#disk.files.syncDirectory(this.path);
   }
 
   async close(): Promise<void> {
