@@ -46,7 +46,7 @@ function controlOver(store: MemoryFileStore, endpoint: string): SharingControl {
     shards: { stored: 11, unproven: 0, lost: 1, repairing: 0 },
     hosts: [
       { peer: "p", name: "Bob", shards: 12, proven: true, state: "ready" as const },
-      { peer: "q", name: "Eve", shards: 3, proven: false, state: "missing" as const },
+      { peer: "q", name: "Eve", shards: 1, proven: false, state: "missing" as const },
     ],
   });
   store.health = async () => [
@@ -156,7 +156,8 @@ test("a file goes up, is listed, shared, looked at, fetched and removed", async 
   assert.equal((await run("files", "ls")).text, "photos/");
   assert.match((await run("files", "ls", "photos")).text, /9 B {2}photos\/2024\/photo\.jpg$/);
   assert.match((await run("files", "status")).text, /11 proven, 1 lost/);
-  assert.match((await run("files", "status")).text, /○ Eve {2}3 shards, missing/);
+  assert.match((await run("files", "status")).text, /○ Eve {2}1 shard, missing/);
+  assert.match((await run("files", "status")).text, /^3 files, 4\.0 KiB, in 1 slab\.\n.*\n2 hosts:\n/);
   assert.match((await run("files", "status", "photos/2024/photo.jpg")).text, /■ {2}1 of 1, 1 needed/);
 
   const { text: link } = await run("files", "share", "photos/2024/photo.jpg", "--for", "10m");
@@ -167,6 +168,8 @@ test("a file goes up, is listed, shared, looked at, fetched and removed", async 
   const back = join(folder, "back.jpg");
   await run("files", "get", "photos/2024/photo.jpg", back);
   assert.equal(await readFile(back, "utf8"), "a picture");
+  await assert.rejects(run("files", "rm", "photos"), /photos is a bucket; freehold files rb removes it/);
+  await assert.rejects(run("files", "rm", "photos/2024/"), /is a folder; -r removes everything below it$/);
   assert.equal((await run("files", "rm", "photos/2024/photo.jpg")).text, "Removed photos/2024/photo.jpg.");
   await assert.rejects(run("files", "rm", "photos/2024/photo.jpg"), /nothing is at/);
   await assert.rejects(run("files", "get", "photos/2024/photo.jpg", back), /nothing is at/);

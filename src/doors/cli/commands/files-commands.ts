@@ -65,7 +65,7 @@ function addPut(files: Command, context: CliContext): void {
         ...(resumed > 0 && { resumed }),
       };
       const skipped = found.skipped.map((name) => `Not stored, as it is neither file nor folder: ${name}`);
-      const what = found.files.length === 1 ? "1 file" : `${found.files.length} files`;
+      const what = countText(found.files.length, "file");
       const there = resumed > 0 ? ` ${byteText(resumed)} of it were there from before.` : "";
       const done =
         found.files.length === 0
@@ -216,7 +216,8 @@ function addRemove(files: Command, context: CliContext): void {
     .option("-y, --yes", "do not ask")
     .action(async (name: string, options: CommonOptions & { recursive?: boolean; yes?: boolean }) => {
       const api = context.api(options);
-      const address = options.recursive === true ? parseFileAddress(name) : parseFileName(name);
+      const address = parseFileAddress(name);
+      if (options.recursive !== true) refuseMany(name, address);
       const { bucket } = address;
       const entries = options.recursive === true ? await find(api, address) : [await findOne(api, address)];
       const isMany = entries.length !== 1;
@@ -228,6 +229,12 @@ function addRemove(files: Command, context: CliContext): void {
       const text = isMany ? `Removed ${entries.length} files.` : `Removed ${bucket}/${entries[0]!.key}.`;
       context.print(options, { removed: entries.length }, text);
     });
+}
+
+/** @throws UsageError where more than a file is named */
+function refuseMany(name: string, { key }: FileAddress): void {
+  if (key === "") throw new UsageError(`${name} is a bucket; freehold files rb removes it once it is empty`);
+  if (key.endsWith("/")) throw new UsageError(`${name} is a folder; -r removes everything below it`);
 }
 
 function addRemoveBucket(files: Command, context: CliContext): void {
@@ -301,14 +308,19 @@ function statusText(status: FilesStatus): string {
   ];
   const hosts = status.hosts.map(
     ({ proven, name, peer, shards, state }) =>
-      `  ${proven ? "●" : "○"} ${name || peer}  ${shards} shards${HOST_STATES[state ?? "ready"]}`,
+      `  ${proven ? "●" : "○"} ${name || peer}  ${countText(shards, "shard")}${HOST_STATES[state ?? "ready"]}`,
   );
   return [
-    `${status.objects} files, ${byteText(status.bytes)}, in ${status.slabs} slabs.`,
+    `${countText(status.objects, "file")}, ${byteText(status.bytes)}, in ${countText(status.slabs, "slab")}.`,
     `Shards: ${shards.join(", ")}.`,
-    `${status.hosts.length} hosts${hosts.length > 0 ? ":" : "."}`,
+    `${countText(status.hosts.length, "host")}${hosts.length > 0 ? ":" : "."}`,
     ...hosts,
   ].join("\n");
+}
+
+/** `1 file`, `3 files`. */
+function countText(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** Behind a host's line. */
