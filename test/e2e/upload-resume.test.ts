@@ -30,7 +30,8 @@ test("a put whose sharing process is killed goes on where it stood, and sends no
     await lendDisks(hosts);
     await seesFriends(owner, 2, "storage");
     const path = join(folder.parent, "file");
-    const bytes = new SeededRandom(7).fill(new Uint8Array(3 * PART + 3 * MIB));
+    // Long enough that it is still on its way when its first part is seen to be there.
+    const bytes = new SeededRandom(7).fill(new Uint8Array(6 * PART + 3 * MIB));
     await writeFile(path, bytes);
     const put = owner.freehold(["files", "put", path, "long/file"]).then(
       () => "it was stored before it could be cut",
