@@ -238,5 +238,18 @@ async function refuseErrors(response: IncomingMessage): Promise<void> {
     text += (chunk as Uint8Array).toString();
     if (text.length > MAX_ERROR) break;
   }
-  throw new DoorRefusal(status, /<Message>([^<]*)<\/Message>/.exec(text)?.[1]);
+  const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1];
+  throw new DoorRefusal(
+    status,
+    message?.replace(/&(?:amp|lt|gt|quot|apos);/g, (name) => ENTITIES[name]!),
+  );
 }
+
+/** What XML writes by name. Control characters stay references: the text goes to a terminal. */
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&amp;": "&",
+  "&lt;": "<",
+  "&gt;": ">",
+  "&quot;": '"',
+  "&apos;": "'",
+};
