@@ -11,6 +11,7 @@ export type FileErrorCode =
   | "NoSuchUpload"
   | "BucketAlreadyOwnedByYou"
   | "BucketNotEmpty"
+  | "InvalidArgument"
   | "InvalidBucketName"
   | "KeyTooLongError"
   | "InvalidPart"

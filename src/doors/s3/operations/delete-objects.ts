@@ -1,5 +1,6 @@
 import type { ObjectInfo } from "#sharing/storage/file-store.ts";
-import { type Operation, type S3Context, xmlResponse } from "../operation.ts";
+import { checkKey } from "../address.ts";
+import { checkVersion, type Operation, type S3Context, xmlResponse } from "../operation.ts";
 import { asS3Error, type S3Error } from "../s3-error.ts";
 import { childText, element, malformed, parseXml, s3Document, type Xml } from "../xml.ts";
 
@@ -50,7 +51,8 @@ async function deleteOne(
   { files }: S3Context,
 ): Promise<Xml | undefined> {
   try {
-    const gone = await files.delete(bucket, wanted.key, wanted.versionId);
+    checkKey(wanted.key);
+    const gone = await files.delete(bucket, wanted.key, checkVersion(wanted.versionId));
     return quiet ? undefined : deleted(wanted, gone);
   } catch (error) {
     const refusal = asS3Error(error);

@@ -282,6 +282,13 @@ export function objectCases(under: DoorUnderTest): void {
     }
     const kept = await send("PUT", "/batch/kept", { body: "k" });
     assert.equal(kept.status, 200);
+    const wrong = await send("POST", "/batch?delete", {
+      body:
+        "<Delete><Object><Key>kept</Key><VersionId></VersionId></Object>" +
+        `<Object><Key>${"k".repeat(1025)}</Key></Object></Delete>`,
+    });
+    assert.deepEqual(elementTexts(wrong.text, "Code"), ["InvalidArgument", "KeyTooLongError"]);
+    assert.ok(!wrong.text.includes("<Deleted>"), wrong.text);
     const falseSum = {
       body: "<Delete><Object><Key>kept</Key></Object></Delete>",
       headers: { "x-amz-checksum-crc32": "AAAAAA==" },

@@ -39,7 +39,7 @@ export function checkKey(key: string): void {
   if (key === "") throw new FileError("KeyTooLongError", "a key has at least one byte");
 }
 
-/** Headers and metadata as the log keeps them. @throws FileError `MetadataTooLarge` */
+/** Headers and metadata as the log keeps them. @throws FileError `MetadataTooLarge`, `InvalidArgument` */
 export function headersOf(attributes: ObjectAttributes): {
   readonly headers: Attributes | undefined;
   readonly metadata: Attributes | undefined;
@@ -52,6 +52,10 @@ export function headersOf(attributes: ObjectAttributes): {
     headers[name] = value;
   }
   const entries = Object.entries(attributes.metadata ?? {});
+  // No decoder takes a map with that key, so nobody could read the log again.
+  if (entries.some(([name]) => name === "__proto__")) {
+    throw new FileError("InvalidArgument", "metadata can not be called __proto__");
+  }
   const bytes = entries.reduce((sum, [name, value]) => sum + encoder.encode(name + value).length, 0);
   if (bytes > MAX_METADATA)
     throw new FileError("MetadataTooLarge", `metadata has at most ${MAX_METADATA} bytes`);

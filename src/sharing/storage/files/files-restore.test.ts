@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { FaultWorld } from "#base/store/fault-world.ts";
 import type { MemoryMesh } from "#sharing/mesh/memory-mesh.ts";
 import { accept } from "#sharing/mesh/protocol.ts";
+import { FileError } from "../file-store.ts";
 import type { Files } from "./files.ts";
 import { bodyOf, Circle, type Owner, readAll } from "./test-circle.ts";
 
@@ -74,6 +75,30 @@ test("an empty machine with the same words finds every bucket, version, part and
   const other = await circle.owner({ filesKey: new Uint8Array(32).fill(1) });
   await synced(other);
   assert.deepEqual(await other.files.buckets(), []);
+  await circle.stop();
+});
+
+test("nothing a caller can name or say makes a log that another machine refuses to read", async () => {
+  const circle = await Circle.start({ hosts: 6 });
+  const first = await circle.owner();
+  await first.files.createBucket("kept");
+  await first.files.setVersioning("kept", "enabled");
+  const refused = (code: string) => (error: unknown) => error instanceof FileError && error.code === code;
+  // The longest name that metadata has room for, and those that objects have of their own.
+  const metadata = { ["m".repeat(2047)]: "1" };
+  const put = (key: string, metadata: Record<string, string>) =>
+    first.files.put("kept", key, bodyOf(new Uint8Array(1)), { metadata });
+  await put("long name", metadata);
+  await put("odd names", { constructor: "1", hasownproperty: "2", "": "3" });
+  await assert.rejects(put("no name", { ["__proto__"]: "1" }), refused("InvalidArgument"));
+  for (const key of ["k".repeat(1025), ""]) {
+    await assert.rejects(first.files.delete("kept", key), refused("KeyTooLongError"));
+  }
+  await first.files.delete("kept", "half a letter \ud800");
+  const second = await circle.owner();
+  await synced(second);
+  assert.deepEqual(await everything(second.files), await everything(first.files));
+  assert.deepEqual((await second.files.head("kept", "long name")).metadata, metadata);
   await circle.stop();
 });
 

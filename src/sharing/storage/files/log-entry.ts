@@ -125,7 +125,8 @@ const bucketName = textUpTo(63);
 const objectKey = textUpTo(1024);
 const version = textUpTo(64);
 const time = integer(0);
-const attributes = z.record(textUpTo(1024), textUpTo(8192));
+/** A name takes as much as all metadata has room for. */
+const attributes = z.record(textUpTo(2048), textUpTo(8192));
 const etag = textUpTo(64);
 const extent = z.strictObject({ slab: slabId, offset: integer(0), length: integer(1) });
 const content: z.ZodType<Content> = z.union([

@@ -163,6 +163,7 @@ export class Objects {
   }
 
   async delete(bucket: string, key: string, versionId?: string): Promise<ObjectInfo | undefined> {
+    checkKey(key);
     const removed = await this.#d.index.commit(async (view) => {
       const { versioning } = await needBucket(view, bucket);
       const newest = await view.newest(bucket, key);
