@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -13,6 +13,8 @@ const MAX_UPLOAD = 256 * 1024 * 1024;
 const EXTENSIONS = /^[a-z0-9]{1,8}$/;
 /** Bytes of the name that a file is kept under; names of files may be longer, with what stands before them. */
 const MAX_NAME = 100;
+/** Milliseconds that an upload is kept at least. A job has its own copy from the moment it is taken. */
+const KEPT = 86_400_000;
 
 /** Takes in a file that a job is to work on, such as a scene; jobs name it by the path in the answer. */
 export function incomingRoutes(app: FastifyInstance, context: ApiContext): void {
@@ -26,7 +28,7 @@ export function incomingRoutes(app: FastifyInstance, context: ApiContext): void 
       {
         schema: {
           tags: ["jobs"],
-          summary: "Upload a file for a job; the body is the file",
+          summary: "Upload a file for a job; the body is the file, which is kept for a day",
           consumes: ["application/octet-stream"],
           querystring: {
             type: "object",
@@ -48,11 +50,24 @@ export function incomingRoutes(app: FastifyInstance, context: ApiContext): void 
         // A folder of its own, so that the file may keep its name: the job is called by it.
         const folder = join(context.incoming, randomUUID());
         await mkdir(folder, { recursive: true, mode: 0o700 });
+        await clearOld(context.incoming, folder).catch((error: Error) => {
+          context.log.warn(`old uploads are not removed: ${error.message}`);
+        });
         const path = join(folder, `${stemOf(name, extension)}.${extension}`);
         return { path, size: await save(request.body as Readable, path) };
       },
     );
   });
+}
+
+/** Removes uploads that came long before this one, by the times that the disk gives both. */
+async function clearOld(folder: string, newest: string): Promise<void> {
+  const { mtimeMs: now } = await stat(newest);
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && now - found.mtimeMs > KEPT) await rm(path, { recursive: true, force: true });
+  }
 }
 
 /** What is left of a name that no file system, terminal or page stumbles over. */
