@@ -161,6 +161,21 @@ test("a job is removed on a disk that is full", async (t) => {
   assert.deepEqual(await listed(alice), []);
 });
 
+test("a job that the disk has no room for is refused with the reason, and leaves no folder", async (t) => {
+  const world = new ComputeWorld(t, 10);
+  const alice = await world.join({ lends: false });
+  const module = await putFile(alice, "echo.wasm", echoCommand);
+  alice.disk.capacity = alice.disk.used + 10;
+  const taken = await alice.requester.submit("wasm", { args: [], seed: 1 }, [module]);
+  assert.ok(!taken.ok && /ENOSPC/.test(taken.reason), JSON.stringify(taken));
+  const names = await alice.disk.files.readDirectory(FOLDER);
+  assert.deepEqual(
+    names.filter((name) => /^[0-9a-f]{8}/.test(name)),
+    [],
+  );
+  assert.deepEqual(await listed(alice), []);
+});
+
 /** What is kept of a job that has ended. */
 const RECORD = {
   kind: "wasm",

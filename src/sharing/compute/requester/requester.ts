@@ -211,6 +211,9 @@ export class Requester {
       const job = this.#newRun(id, record, kind, await this.#store.create(id, record));
       this.#begin(job);
       return { ok: true, value: job.view() };
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+      return { ok: false, reason: `the job can not be kept: ${(error as Error).message}` };
     } finally {
       for (const id of added) this.#parts.store.unpin(id);
     }
