@@ -297,6 +297,12 @@ function firstValues(query: Query): ReadonlyMap<string, string> {
   return new Map(query.toReversed());
 }
 
+/** The name of a header, lower case (RFC 9110 section 5.6.2). */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+/** What the value of a header cannot hold (RFC 9110 section 5.5). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is about them.
+const CONTROL = /[\0-\x08\n-\x1f\x7f]/;
+
 /** Parameters that sign a URL; its other `x-amz-` parameters stand for headers. */
 const SIGNING_PARAMETERS = new Set([
   "x-amz-algorithm",
@@ -308,11 +314,19 @@ const SIGNING_PARAMETERS = new Set([
   "x-amz-content-sha256",
 ]);
 
+/** @throws S3Error InvalidArgument for what no header could say: it may be kept, and told again in one. */
 function withHoisted(headers: RequestHeaders, query: Query): RequestHeaders {
   const all = new Map<string, string>();
   for (const [name, value] of query) {
     const header = name.toLowerCase();
-    if (header.startsWith("x-amz-") && !SIGNING_PARAMETERS.has(header)) all.set(header, headerBytes(value));
+    if (!header.startsWith("x-amz-") || SIGNING_PARAMETERS.has(header)) continue;
+    if (!TOKEN.test(header) || CONTROL.test(value)) {
+      throw new S3Error("InvalidArgument", "A query parameter that stands for a header cannot be one.", {
+        ArgumentName: name,
+        ArgumentValue: value,
+      });
+    }
+    all.set(header, headerBytes(value));
   }
   for (const [name, value] of headers) all.set(name, value);
   return all;

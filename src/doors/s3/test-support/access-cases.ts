@@ -127,6 +127,12 @@ export function accessCases(under: DoorUnderTest): void {
     });
     assert.equal(hoisted.status, 200, hoisted.text);
     assert.equal((await send("HEAD", "/links/h")).headers["x-amz-meta-tone"], "loud");
+    // What no header can carry could never be told again.
+    for (const odd of ["a%20b=1", "%C3%A4=1", "a=1%0D%0ASet-Cookie%3A%20x", "a=%7F"]) {
+      const url = `/links/odd?X-Amz-Expires=60&x-amz-meta-${odd}`;
+      expectError(await send("PUT", url, { signQuery: true, body: "h" }), 400, "InvalidArgument");
+      expectError(await send("GET", "/links/odd"), 404, "NoSuchKey");
+    }
   });
 
   test("only the page that was handed in may read answers, by either name of this machine", async () => {
