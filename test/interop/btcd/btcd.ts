@@ -12,6 +12,9 @@ export const NO_BTCD: string | false = existsSync(BINARY)
   ? false
   : "btcd is not installed (test/interop/install-btcd.sh)";
 
+/** Longest that it may take to start, ms. */
+const PATIENCE = 60_000;
+
 const USER = "interop";
 const PASSWORD = "interop";
 
@@ -61,12 +64,13 @@ export class Btcd {
       await btcd.stop();
       rmSync(directory, { recursive: true, force: true });
     });
-    for (let tries = 0; ; tries++) {
+    for (const end = performance.now() + PATIENCE; ; ) {
       try {
         await btcd.call("getblockcount");
         return btcd;
       } catch (error) {
-        if (child.exitCode !== null || tries > 200) throw new Error(btcd.output, { cause: error });
+        if (child.exitCode !== null || performance.now() > end)
+          throw new Error(btcd.output, { cause: error });
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }
