@@ -218,7 +218,7 @@ export interface SharingControl {
   stopProvider(): Promise<ControlResult<ProviderStatus>>;
   render(request: RenderRequest): Promise<ControlResult<JobView>>;
   run(request: RunRequest): Promise<ControlResult<JobView>>;
-  /** A page of jobs, the newest first; of those that have ended without their tasks. */
+  /** A page of jobs, the newest first; without the tasks of those that have ended, or that are too many to list. */
   jobs(query: JobQuery): Promise<readonly JobView[]>;
   job(request: { readonly id: string }): Promise<ControlResult<JobView>>;
   cancelJob(request: { readonly id: string }): Promise<ControlResult<JobView>>;

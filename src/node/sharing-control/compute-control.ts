@@ -12,6 +12,9 @@ type ComputeMethods =
   | "cancelJob"
   | "removeJob";
 
+/** Tasks on one page of jobs, of all together. */
+const LISTED_TASKS = 5000;
+
 /** Lending this machine, and having jobs done, as the doors ask for it. */
 export function computeControl(
   compute: Compute,
@@ -30,9 +33,13 @@ export function computeControl(
     render: (request) => compute.render(request),
     run: (request) => compute.run(request),
     async jobs(query) {
-      const jobs = await requester.jobs(query);
-      // What came of the tasks of a job that is over is asked for by its id.
-      return jobs.map((job) => (job.finished === undefined ? job : { ...job, tasks: [] }));
+      // Tasks that are left out are asked for by the job's id: a page of jobs must fit through the link.
+      let room = LISTED_TASKS;
+      return (await requester.jobs(query)).map((job) => {
+        const isListed = job.finished === undefined && job.tasks.length <= room;
+        if (isListed) room -= job.tasks.length;
+        return isListed ? job : { ...job, tasks: [] };
+      });
     },
     job: ({ id }) => requester.job(id),
     cancelJob: ({ id }) => requester.cancel(id),

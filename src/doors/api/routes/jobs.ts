@@ -53,7 +53,11 @@ const JOB = {
     state: { type: "string", enum: ["waiting", "running", "done", "failed", "cancelled"] },
     created: { type: "integer", description: "milliseconds since 1970" },
     finished: { type: "integer" },
-    tasks: { type: "array", items: TASK, description: "left out of the list for a job that has ended" },
+    tasks: {
+      type: "array",
+      items: TASK,
+      description: "left out of the list for a job that has ended, and where they are thousands",
+    },
     counts: {
       type: "object",
       required: ["total", "verified"],
