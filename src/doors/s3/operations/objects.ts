@@ -1,5 +1,11 @@
 /** PutObject, GetObject, HeadObject, DeleteObject, CopyObject. */
-import { type ByteRange, FileError, type FileStore, type ObjectInfo } from "#sharing/storage/file-store.ts";
+import {
+  type Body,
+  type ByteRange,
+  FileError,
+  type FileStore,
+  type ObjectInfo,
+} from "#sharing/storage/file-store.ts";
 import { parseRange } from "../byte-range.ts";
 import {
   checkCopyConditions,
@@ -71,12 +77,15 @@ export const getObject: Operation = async (request, { files }) => {
     return {
       status: 200,
       headers: { ...all, "content-length": String(object.size) },
-      body: object.size === 0 ? "" : files.read(object),
+      body: object.size === 0 ? nothing() : files.read(object),
     };
   }
-  const body = range.last < range.first ? "" : files.read(object, range);
+  const body = range.last < range.first ? nothing() : files.read(object, range);
   return { ...partial(all, range, object), body };
 };
+
+/** The bytes of what is empty. As text it would be taken for a document, and its type rewritten. */
+async function* nothing(): Body {}
 
 /** @throws S3Error whose headers tell of a delete marker, where that is what is there. */
 async function wantedObject(request: S3Request, files: FileStore): Promise<ObjectInfo> {

@@ -65,6 +65,20 @@ export function objectCases(under: DoorUnderTest): void {
     assert.equal((await send("HEAD", "/said/x")).headers["content-disposition"], said);
   });
 
+  test("an object's type is told as it was given, of an empty one too", async () => {
+    await makeBucket("types");
+    for (const type of ["application/json", "text/plain", "none at all"]) {
+      for (const body of ["", "{}"]) {
+        await send("PUT", "/types/x", { body, headers: { "Content-Type": type } });
+        for (const method of ["GET", "HEAD"]) {
+          const { headers } = await send(method, "/types/x");
+          assert.equal(headers["content-type"], type);
+          assert.equal(headers["content-length"], String(body.length));
+        }
+      }
+    }
+  });
+
   test("overrides of a response are taken, and cannot smuggle headers", async () => {
     await makeBucket("overrides");
     await send("PUT", "/overrides/x", { body: "x" });
