@@ -44,8 +44,12 @@ export class Buckets {
   async remove(name: string): Promise<void> {
     await this.#index.commit(async (view) => {
       const bucket = await needBucket(view, name);
-      if (!(await view.isEmpty(name)))
-        throw new FileError("BucketNotEmpty", `the bucket ${name} is not empty`);
+      const held = await view.held(name);
+      if (held !== undefined) {
+        // A list of objects shows neither uploads nor what delete markers hide.
+        const what = held === "upload" ? "unfinished uploads" : "files, or earlier versions of some,";
+        throw new FileError("BucketNotEmpty", `the bucket ${name} is not empty: ${what} are in it`);
+      }
       return { entries: [{ ...bucket, gone: true }], result: undefined };
     });
   }

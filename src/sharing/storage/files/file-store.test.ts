@@ -37,6 +37,9 @@ test("buckets: made once, with a proper name, removed when empty", async () => {
   await files.put("buckets", "k", text("v"));
   await assert.rejects(files.deleteBucket("buckets"), refused("BucketNotEmpty"));
   await files.delete("buckets", "k");
+  const upload = await files.startUpload("buckets", "k");
+  await assert.rejects(files.deleteBucket("buckets"), /unfinished uploads are in it/);
+  await files.abortUpload(upload.id);
   await files.deleteBucket("buckets");
   await assert.rejects(files.bucket("buckets"), refused("NoSuchBucket"));
   await assert.rejects(files.put("buckets", "k", text("v")), refused("NoSuchBucket"));

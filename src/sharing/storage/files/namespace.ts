@@ -122,12 +122,12 @@ export class Namespace {
     return bytes === undefined ? 0 : (decodeCbor(bytes) as number);
   }
 
-  /** Whether a bucket holds any version or upload. */
-  async isEmpty(bucket: string): Promise<boolean> {
+  /** What keeps a bucket from being removed: versions before uploads, undefined where there is neither. */
+  async held(bucket: string): Promise<"version" | "upload" | undefined> {
     for (const kind of ["version", "upload"] as const) {
-      for await (const _ of this.#store.iterate({ ...rowsOf(kind, bucket), limit: 1 })) return false;
+      for await (const _ of this.#store.iterate({ ...rowsOf(kind, bucket), limit: 1 })) return kind;
     }
-    return true;
+    return undefined;
   }
 
   async totals(): Promise<Totals> {
