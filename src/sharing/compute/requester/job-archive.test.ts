@@ -150,6 +150,33 @@ test("a job that has ended is removed with its folder; one under way is not", as
   assert.deepEqual(await listed(again), [second.id]);
 });
 
+test("a job that is removed while its end is being put away does not come back", async (t) => {
+  const world = new ComputeWorld(t, 11);
+  const disk = new FaultWorld();
+  const stat = disk.files.stat.bind(disk.files);
+  const gate = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  disk.files.stat = async (path) => {
+    const found = await stat(path);
+    if (path.endsWith("/input-0.out")) {
+      asked.resolve();
+      await gate.promise;
+    }
+    return found;
+  };
+  const alice = await world.join({ lends: false, disk });
+  const job = (await alice.requester.ended(await submit(alice)))!;
+  await asked.promise;
+  const removing = alice.requester.remove(job.id);
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+  gate.resolve();
+  assert.ok((await removing).ok);
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([await listed(alice), alice.requester.underWay()], [[], []]);
+  const again = await world.join({ lends: false, disk: disk.kill() });
+  assert.deepEqual(await listed(again), []);
+});
+
 test("a job is removed on a disk that is full", async (t) => {
   const world = new ComputeWorld(t, 4);
   const alice = await world.join({ lends: false });

@@ -73,6 +73,8 @@ export class Requester {
   readonly #parts: RequesterParts;
   /** Jobs under way; what has ended is in the archive. */
   readonly #jobs = new Map<string, JobRun>();
+  /** When each of them has ended and is put away. */
+  readonly #endings = new Map<string, Promise<void>>();
   readonly #store: JobStore;
   readonly #archive: JobArchive;
   readonly #inbox: Inbox;
@@ -169,10 +171,12 @@ export class Requester {
     const contents = contentsOf(job.record);
     this.#pins.pin(contents);
     void job.ended.then(() => this.#pins.unpin(contents));
-    void job.closed.then(async (isKept) => {
+    const ending = job.closed.then(async (isKept) => {
       // What is not on disk as it ended is kept in memory as it did.
       if (isKept) await this.#putAway(job);
+      this.#endings.delete(job.id);
     });
+    this.#endings.set(job.id, ending);
     job.start();
   }
 
@@ -315,8 +319,8 @@ export class Requester {
     const run = this.#jobs.get(id);
     if (run !== undefined && !run.over)
       return { ok: false, reason: `job ${id} is under way: cancel it first` };
-    // Its last receipts are still recorded in its folder.
-    await run?.closed;
+    // Its last receipts are still recorded in its folder, and it is put into the index.
+    await this.#endings.get(id);
     const failure = await this.#archive.remove(id);
     if (this.#archive.find(id) === undefined) {
       this.#jobs.delete(id);
