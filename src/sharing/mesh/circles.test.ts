@@ -257,7 +257,8 @@ test("five peers of one invitation all meet, and meet again after a restart", as
       directory: join(folder, String(i)),
       accountSecret: secrets[i]!,
       name: `peer ${i}`,
-      listen: [`/ip4/127.0.0.1/tcp/${port}`, "/ip4/127.0.0.1/tcp/0/ws"],
+      // Nobody else on this machine is given the port of one that is closed here.
+      listen: [`/ip4/127.69.200.1/tcp/${port}`, "/ip4/127.69.200.1/tcp/0/ws"],
     });
     opened.push(mesh);
     return mesh;

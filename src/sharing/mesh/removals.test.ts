@@ -18,12 +18,18 @@ import { signRemovals } from "./removal-list.ts";
 
 const random = new SeededRandom(12);
 
-/** Peers with a folder of their own each, that can be closed and opened again. */
+let households = 0;
+
+/**
+ * Peers with a folder of their own each, that can be closed and opened again: at an address where nobody else on this
+ * machine is given the port of one that is closed.
+ */
 async function household(
   context: TestContext,
   names: readonly string[],
 ): Promise<{ open(name: string): Promise<Libp2pMesh>; secretOf(name: string): Uint8Array }> {
   const folder = await mkdtemp(join(tmpdir(), "freehold-removals-"));
+  const ip = `127.69.${++households}.1`;
   const secrets = new Map(names.map((name) => [name, random.fill(new Uint8Array(32))]));
   const opened: Libp2pMesh[] = [];
   const addresses = new Map<string, readonly string[]>();
@@ -39,7 +45,7 @@ async function household(
         accountSecret: secrets.get(name)!,
         name,
         // Where it listened before: those who were away at the same time find each other.
-        listen: addresses.get(name) ?? ["/ip4/127.0.0.1/tcp/0"],
+        listen: addresses.get(name) ?? [`/ip4/${ip}/tcp/0`],
       });
       addresses.set(name, mesh.listening);
       opened.push(mesh);
