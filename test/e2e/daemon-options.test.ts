@@ -70,6 +70,11 @@ suite("what a start may fail of", { concurrency: 2 }, () => {
       [`-bind=127.0.0.1:${node.port}`],
       `Error: Unable to bind to 127.0.0.1:${node.port} on this computer. Freehold is probably already running.`,
     );
+    const datadir = await fails(
+      [`-rpcport=${node.rpcPort}`],
+      "Error: Unable to start HTTP server. See debug log for details.",
+    );
+    assert.equal(existsSync(join(datadir, "regtest", ".cookie")), false, "a key to no door is taken away");
     assert.deepEqual(await node.stop(), CLEAN);
   });
 
