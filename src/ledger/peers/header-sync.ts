@@ -30,10 +30,10 @@ export class HeaderSync {
     this.#context = context;
   }
 
-  /** Peers that the first headers sync was started with. */
+  /** Peers that the first headers sync was started with, and that have not told all they have. */
   get syncing(): number {
     let count = 0;
-    for (const { chain } of this.#context.peers.values()) if (chain.syncStarted) count++;
+    for (const { chain } of this.#context.peers.values()) if (chain.syncStarted && !chain.toldAll) count++;
     return count;
   }
 
@@ -71,7 +71,10 @@ export class HeaderSync {
     this.#lastTrigger = hash.slice();
   }
 
-  /** In a peer's turn: starts the first sync, with one peer alone unless we are close to today. */
+  /**
+   * In a peer's turn: starts the first sync, with one peer alone unless we are close to today. Core stays with that one
+   * peer for a quarter of an hour, though it may be as new as we are; we go on to the next once it has told all it has.
+   */
   maybeStart(peer: Peer, mayDownload: boolean): void {
     const { chain, log } = this.#context;
     if (peer.chain.syncStarted || !peer.servesBlocks || this.#context.loadingBlocks()) return;
@@ -93,7 +96,7 @@ export class HeaderSync {
   checkTimeout(peer: Peer): void {
     const { chain, peers } = this.#context;
     const state = peer.chain;
-    if (!state.syncStarted || state.headersSyncTimeout === Infinity) return;
+    if (!state.syncStarted || state.toldAll || state.headersSyncTimeout === Infinity) return;
     const now = this.#context.now();
     if (chain.headers.best.time * 1000 > now - DAY) {
       // Caught up once: no timeout from now on.
@@ -116,6 +119,12 @@ export class HeaderSync {
 
   /** A `headers` message: 80 bytes each. */
   async process(peer: Peer, received: Uint8Array): Promise<void> {
+    await this.#take(peer, received);
+    const state = peer.chain;
+    if (state.syncStarted && state.lastGetHeaders === 0 && state.presync === undefined) state.toldAll = true;
+  }
+
+  async #take(peer: Peer, received: Uint8Array): Promise<void> {
     const count = received.length / HEADER_LENGTH;
     if (count === 0) {
       // The peer has nothing more: an answer to what we asked, if we did.

@@ -85,6 +85,7 @@ export class Peer {
     lastCommon: undefined,
     bestHeaderSent: undefined,
     syncStarted: false,
+    toldAll: false,
     preferredDownload: false,
     headersSyncTimeout: 0,
     lastGetHeaders: 0,
@@ -202,6 +203,8 @@ export interface PeerChain {
   lastCommon: HeaderNode | undefined;
   bestHeaderSent: HeaderNode | undefined;
   syncStarted: boolean;
+  /** Its answer to the first headers sync is complete: there is nothing to wait for. */
+  toldAll: boolean;
   /** Blocks are asked of it first. */
   preferredDownload: boolean;
   /** When the first headers sync with it must be done; infinite once we caught up. */

@@ -187,6 +187,28 @@ test("an inv of an unknown block makes us ask for headers, and then for the bloc
   assert.deepEqual(asked, { type: InvType.WITNESS_BLOCK, hash: chain[2]!.hash });
 });
 
+test("once a peer has told all its headers and they end long ago, the next peer is asked", async (t) => {
+  const node = await TestNode.open(t);
+  const empty = await ScriptedPeer.connect(t, node);
+  await empty.next("getheaders");
+  const full = await ScriptedPeer.connect(t, node);
+  await full.sync();
+  assert.equal(full.all("getheaders").length, 0, "one at a time");
+  empty.send("headers", new Uint8Array(0));
+  await full.next("getheaders");
+  const late = await ScriptedPeer.connect(t, node);
+  await late.sync();
+  assert.equal(late.all("getheaders").length, 0, "one at a time");
+  const chain = buildChain(network, GENESIS, 2010);
+  full.send("headers", headersOf(chain.slice(0, 2000)));
+  await full.next("getheaders", 1);
+  await late.sync();
+  assert.equal(late.all("getheaders").length, 0, "there is more");
+  full.send("headers", headersOf(chain.slice(2000)));
+  await late.next("getheaders");
+  assert.equal(empty.all("getheaders").length, 1);
+});
+
 test("headers that connect to nothing make us ask for what is between", async (t) => {
   const node = await TestNode.open(t);
   const chain = recentChain(9);
