@@ -31,7 +31,7 @@ export class HeaderSync {
   }
 
   /** Peers that the first headers sync was started with, and that have not told all they have. */
-  get syncing(): number {
+  get #syncing(): number {
     let count = 0;
     for (const { chain } of this.#context.peers.values()) if (chain.syncStarted && !chain.toldAll) count++;
     return count;
@@ -80,7 +80,7 @@ export class HeaderSync {
     if (peer.chain.syncStarted || !peer.servesBlocks || this.#context.loadingBlocks()) return;
     const now = this.#context.now();
     const { best } = chain.headers;
-    if (!(this.syncing === 0 && mayDownload) && best.time * 1000 <= now - DAY) return;
+    if (!(this.#syncing === 0 && mayDownload) && best.time * 1000 <= now - DAY) return;
     // From one before the best: an answer that is never empty tells us the peer's best block.
     const start = best.prev ?? best;
     if (!this.askFrom(peer, start)) return;
@@ -105,7 +105,7 @@ export class HeaderSync {
     }
     let others = 0;
     for (const other of peers.values()) if (other !== peer && other.chain.preferredDownload) others++;
-    if (now <= state.headersSyncTimeout || this.syncing !== 1 || others === 0) return;
+    if (now <= state.headersSyncTimeout || this.#syncing !== 1 || others === 0) return;
     if (!peer.has(Permission.NO_BAN)) {
       this.#context.disconnect(peer, "Timeout downloading headers", { log: "info" });
     } else {
