@@ -445,6 +445,24 @@ test("a render fills its mosaic, names who helped, and names the cheat", options
   await picture.waitFor();
 });
 
+test("a render that is called off stops, and one that is removed leaves the page", options, async () => {
+  const { page } = atAlice;
+  const order = room(page, "render");
+  await order.getByLabel("Scene (.glb)").setInputFiles(join(parent, "scene.glb"));
+  await order.getByLabel("Size").selectOption("1280x720");
+  await order.getByRole("combobox", { name: "Samples" }).selectOption("1024");
+  await order.getByRole("button", { name: "Render" }).click();
+  await order.getByText("scene.glb at 1280×720, 1024 samples · running").waitFor();
+  const cancel = order.getByRole("button", { name: "Cancel" });
+  await cancel.click();
+  await order.getByText("scene.glb at 1280×720, 1024 samples · cancelled").waitFor();
+  await cancel.waitFor({ state: "detached" });
+  const [job] = await alice.api.get<readonly { id: string; state: string }[]>("/jobs");
+  assert.equal(job?.state, "cancelled");
+  await alice.api.delete(`/jobs/${job?.id}`);
+  await order.getByText("scene.glb at 320×180, 16 samples · done").waitFor();
+});
+
 /** What the node says of a job that the page does not show as it should. */
 async function tellOfJob(error: Error): Promise<never> {
   const [job] = await alice.api.get<readonly { id: string }[]>("/jobs");
