@@ -4,10 +4,8 @@ import { readdir, readFile, stat, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
-import { systemClock } from "#base/lib/clock.ts";
-import { silentLogger } from "#base/lib/logger.ts";
-import { EventHub } from "../event-hub.ts";
 import { openApiServer } from "../server.ts";
+import { testContext } from "../test-support/test-context.ts";
 
 const TOKEN = "a-token-of-the-test";
 const DAY = 86_400;
@@ -15,20 +13,8 @@ const DAY = 86_400;
 test("an upload keeps its name and stays for a day; older ones make room for it", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "freehold-incoming-"));
   t.after(() => rmSync(folder, { recursive: true }));
-  const context = {
-    version: "0.1.0",
-    name: "Alice",
-    clock: systemClock,
-    log: silentLogger,
-    ledger: undefined,
-    wallet: undefined,
-    sharing: () => ({ state: "off" as const, reason: "a test" }),
-    s3Origin: () => undefined,
-    events: new EventHub(),
-    incoming: join(folder, "incoming"),
-    jobs: join(folder, "jobs"),
-  };
-  const api = await openApiServer({ port: 0, orNext: false, token: TOKEN, page: folder }, context as never);
+  const context = testContext(folder, { state: "off", reason: "a test" });
+  const api = await openApiServer({ port: 0, orNext: false, token: TOKEN, page: folder }, context);
   t.after(() => api.close());
   const upload = async (name: string): Promise<string> => {
     const answer = await fetch(`http://127.0.0.1:${api.port}/api/incoming?name=${name}`, {

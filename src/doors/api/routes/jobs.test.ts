@@ -3,11 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { systemClock } from "#base/lib/clock.ts";
-import { silentLogger } from "#base/lib/logger.ts";
-import { EventHub } from "../event-hub.ts";
 import { type ApiServer, openApiServer } from "../server.ts";
 import type { JobQuery, JobView, RenderRequest, SharingControl } from "../sharing-control.ts";
+import { testContext } from "../test-support/test-context.ts";
 
 const TOKEN = "a-token-of-the-test";
 const ID = "ab".repeat(16);
@@ -49,20 +47,8 @@ before(async () => {
     writeFileSync(join(folder, "jobs", ID, name), name);
   }
   writeFileSync(join(folder, "secret"), "what nobody may read");
-  const context = {
-    version: "0.1.0",
-    name: "Alice",
-    clock: systemClock,
-    log: silentLogger,
-    ledger: undefined,
-    wallet: undefined,
-    sharing: () => ({ state: "running" as const, control: control as SharingControl }),
-    s3Origin: () => undefined,
-    events: new EventHub(),
-    incoming: join(folder, "incoming"),
-    jobs: join(folder, "jobs"),
-  };
-  api = await openApiServer({ port: 0, orNext: false, token: TOKEN, page: folder }, context as never);
+  const context = testContext(folder, { state: "running", control: control as SharingControl });
+  api = await openApiServer({ port: 0, orNext: false, token: TOKEN, page: folder }, context);
 });
 after(async () => {
   await api.close();

@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import Fastify, { type FastifyInstance } from "fastify";
-import { systemClock } from "#base/lib/clock.ts";
-import { silentLogger } from "#base/lib/logger.ts";
 import type { KeptReceipt } from "#sharing/deals/deal.ts";
 import type { PeerView } from "#sharing/mesh/mesh.ts";
-import type { ApiContext } from "../context.ts";
-import { EventHub } from "../event-hub.ts";
 import type { SharingControl } from "../sharing-control.ts";
+import { testContext } from "../test-support/test-context.ts";
 import { peersRoutes } from "./peers.ts";
 
 const PEER = "12D3KooWRGPVW4ufaT2wX68EgeVTDJvs4bH3HDh3XeUchKdxKeQx";
@@ -41,18 +38,7 @@ const RECEIPT: KeptReceipt = {
 };
 
 function open(control: Partial<SharingControl>): FastifyInstance {
-  const context: ApiContext = {
-    version: "0",
-    name: "Alice",
-    clock: systemClock,
-    log: silentLogger,
-    ledger: undefined,
-    sharing: () => ({ state: "running", control: control as SharingControl }),
-    s3Origin: () => undefined,
-    events: new EventHub(),
-    incoming: "/none",
-    jobs: "/none",
-  };
+  const context = testContext("/none", { state: "running", control: control as SharingControl });
   const app = Fastify();
   peersRoutes(app, context);
   return app;

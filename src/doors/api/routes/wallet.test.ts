@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { silentLogger } from "#base/lib/logger.ts";
 import { WalletWorld } from "#money/wallet/test-support/wallet-world.ts";
 import { decodeAddress, isAddressError } from "#protocol/bitcoin/address.ts";
 import { regtest } from "#protocol/bitcoin/networks.ts";
 import type { ApiContext } from "../context.ts";
-import { EventHub } from "../event-hub.ts";
 import { type ApiServer, openApiServer } from "../server.ts";
+import { testContext } from "../test-support/test-context.ts";
 
 const TOKEN = "a-token-of-the-test";
 // biome-ignore lint/suspicious/noExplicitAny: answers of many forms
@@ -21,17 +20,9 @@ after(async () => {
 async function world(withWallets = true) {
   const { chain, clock, manager: wallets } = new WalletWorld();
   const context: ApiContext = {
-    version: "0",
-    name: "Alice",
+    ...testContext("/none", { state: "off", reason: "test" }),
     clock,
-    log: silentLogger,
-    ledger: undefined,
     ...(withWallets ? { wallets } : {}),
-    sharing: () => ({ state: "off", reason: "test" }),
-    s3Origin: () => undefined,
-    events: new EventHub(),
-    incoming: "/incoming",
-    jobs: "/jobs",
   };
   const server = await openApiServer({ port: 0, orNext: false, token: TOKEN, page: undefined }, context);
   servers.push(server);
