@@ -1,9 +1,9 @@
 /** Milliseconds of work after which the event loop gets its turn. */
-export const SLICE_MS = 20;
+const SLICE_MS = 20;
 
 /**
  * Cuts long work into slices: ask `due` after each piece, and await `pause` when it says so. Measures real time,
- * whatever clock the chain runs on: it is about this process, not about blocks.
+ * whatever clock its user runs on: it is about this process.
  */
 export class Slices {
   #end = performance.now() + SLICE_MS;

@@ -82,7 +82,7 @@ export async function sendBytes(
   const call = ask(url, {
     method: "PUT",
     headers: { ...headers, "content-length": length },
-    ...(signal !== undefined && { signal }),
+    signal,
   });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     call.once("response", resolve).once("error", reject);
@@ -122,11 +122,7 @@ export async function askDoor(
 ): Promise<string> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const length = Buffer.byteLength(body);
-    const call = ask(url, {
-      method,
-      headers: { ...headers, "content-length": length },
-      ...(signal !== undefined && { signal }),
-    });
+    const call = ask(url, { method, headers: { ...headers, "content-length": length }, signal });
     call.once("response", resolve).once("error", reject).end(body);
   });
   await refuseErrors(response);
@@ -185,10 +181,7 @@ export async function download(
   signal?: AbortSignal,
 ): Promise<void> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    ask(url, signal === undefined ? {} : { signal })
-      .once("response", resolve)
-      .once("error", reject)
-      .end();
+    ask(url, { signal }).once("response", resolve).once("error", reject).end();
   });
   await refuseErrors(response);
   const hash = createHash("md5");

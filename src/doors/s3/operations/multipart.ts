@@ -196,7 +196,8 @@ export const completeMultipartUpload: Operation = async (request, { files }) => 
 /** `x-amz-mp-object-size`: what the client takes the whole for, bytes. @throws S3Error InvalidArgument. */
 function sizeClaim({ headers }: S3Request): number | undefined {
   const claim = headers.get("x-amz-mp-object-size");
-  if (claim === undefined || /^\d{1,15}$/.test(claim)) return claim === undefined ? undefined : Number(claim);
+  if (claim === undefined) return undefined;
+  if (/^\d{1,15}$/.test(claim)) return Number(claim);
   throw new S3Error("InvalidArgument", "The x-amz-mp-object-size header is not a length.");
 }
 

@@ -1,11 +1,5 @@
 /** PutObject, GetObject, HeadObject, DeleteObject, CopyObject. */
-import {
-  type Body,
-  type ByteRange,
-  FileError,
-  type FileStore,
-  type ObjectInfo,
-} from "#sharing/storage/file-store.ts";
+import { type ByteRange, FileError, type FileStore, type ObjectInfo } from "#sharing/storage/file-store.ts";
 import { parseRange } from "../byte-range.ts";
 import {
   checkCopyConditions,
@@ -77,15 +71,12 @@ export const getObject: Operation = async (request, { files }) => {
     return {
       status: 200,
       headers: { ...all, "content-length": String(object.size) },
-      body: object.size === 0 ? nothing() : files.read(object),
+      ...(object.size > 0 && { body: files.read(object) }),
     };
   }
-  const body = range.last < range.first ? nothing() : files.read(object, range);
-  return { ...partial(all, range, object), body };
+  const isEmpty = range.last < range.first;
+  return { ...partial(all, range, object), ...(!isEmpty && { body: files.read(object, range) }) };
 };
-
-/** The bytes of what is empty. As text it would be taken for a document, and its type rewritten. */
-async function* nothing(): Body {}
 
 /** @throws S3Error whose headers tell of a delete marker, where that is what is there. */
 async function wantedObject(request: S3Request, files: FileStore): Promise<ObjectInfo> {

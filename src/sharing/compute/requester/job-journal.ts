@@ -1,5 +1,5 @@
 /** What one job's journal says of its tasks: each thing that happens is on disk before it counts, and is read back. */
-import type { Mesh, PeerId } from "#sharing/mesh/mesh.ts";
+import type { PeerId } from "#sharing/mesh/mesh.ts";
 import { type JobFolder, type JournalRecord, MAX_NAME } from "./job-store.ts";
 import type { JobState } from "./job-view.ts";
 import type { TaskRun } from "./task-run.ts";
@@ -7,9 +7,8 @@ import type { TaskRun } from "./task-run.ts";
 export interface JournalParts {
   readonly files: JobFolder;
   readonly tasks: readonly TaskRun[];
-  readonly mesh: Mesh;
-  /** What this machine is called where it did a task itself. */
-  readonly selfName: string;
+  /** What a provider is called. */
+  readonly nameOf: (peer: PeerId) => string;
 }
 
 /** How a job ended. */
@@ -63,14 +62,9 @@ export class JobJournal {
 
   /** Brings the tasks to where the journal ends. How the job ended, where it has. */
   replay(): JobEnd | undefined {
-    const { files, tasks } = this.#parts;
+    const { files, nameOf, tasks } = this.#parts;
     for (const record of files.history) if (record.type === "verified") this.#spentMsat += record.msat;
-    return replayJournal(files.history, tasks, (peer) => this.nameOf(peer));
-  }
-
-  nameOf(peer: PeerId): string {
-    const { mesh, selfName } = this.#parts;
-    return peer === mesh.self ? selfName : (mesh.view(peer)?.name ?? "");
+    return replayJournal(files.history, tasks, nameOf);
   }
 
   /** Results that were found right just before the last end of the process, and not receipted. */

@@ -34,6 +34,8 @@ export interface JobRunParts {
   readonly inbox: Inbox;
   readonly records: TrackRecords;
   readonly self: SelfWorker;
+  /** What a provider is called. */
+  readonly nameOf: (peer: PeerId) => string;
   /** Whether this machine does tasks too, or checks alone. */
   readonly selfWorks: boolean;
   readonly emit: (event: JobEvent) => void;
@@ -99,8 +101,7 @@ export class JobRun {
       rerun: (task, signal) => this.#rerun(task, signal),
       wake: () => this.wake(),
     });
-    const { mesh, self } = parts;
-    this.#journal = new JobJournal({ files, tasks: this.#tasks, mesh, selfName: self.name });
+    this.#journal = new JobJournal({ ...parts, files, tasks: this.#tasks });
     this.#assignment = new Assignment({
       ...parts,
       tasks: this.#tasks,

@@ -28,7 +28,7 @@ import { JobRun } from "./job-run.ts";
 import { type JobRecord, JobStore } from "./job-store.ts";
 import type { JobEvent, JobQuery, JobView } from "./job-view.ts";
 import { Lanes } from "./lanes.ts";
-import { SELF_NAME, SelfWorker } from "./self-worker.ts";
+import { namesIn, SelfWorker } from "./self-worker.ts";
 import { TrackRecords } from "./track-record.ts";
 
 export interface RequesterOptions {
@@ -108,10 +108,9 @@ export class Requester {
   static async open(options: RequesterOptions, parts: RequesterParts): Promise<Requester> {
     await parts.disk.files.makeDirectory(parts.folder);
     const records = await TrackRecords.open(parts.disk, parts.folder);
-    const { disk, log, mesh } = parts;
+    const { disk, log } = parts;
     const store = new JobStore(disk, parts.folder);
-    const nameOf = (peer: PeerId): string => (peer === mesh.self ? SELF_NAME : (mesh.view(peer)?.name ?? ""));
-    const { archive, unread } = await JobArchive.open({ disk, log, store, nameOf });
+    const { archive, unread } = await JobArchive.open({ disk, log, store, nameOf: namesIn(parts.mesh) });
     const requester = new Requester(options, parts, { records, store, archive });
     for (const id of unread) {
       await requester.#reopen(id).catch(async (error: Error) => {
@@ -157,6 +156,7 @@ export class Requester {
       inbox: this.#inbox,
       records: this.#records,
       self: this.#self,
+      nameOf: namesIn(this.#parts.mesh),
       selfWorks: this.#options.lanes > 0,
       emit: (event) => void this.events.emit(event),
       caught: (peer) => this.#caught(peer),

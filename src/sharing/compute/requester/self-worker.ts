@@ -24,7 +24,12 @@ export interface Execution {
 }
 
 /** What this machine is called where it did a task itself. */
-export const SELF_NAME = "this machine";
+const SELF_NAME = "this machine";
+
+/** What providers are called, this machine among them; empty where that is not known. */
+export function namesIn(mesh: Mesh): (peer: PeerId) => string {
+  return (peer) => (peer === mesh.self ? SELF_NAME : (mesh.view(peer)?.name ?? ""));
+}
 
 export class SelfWorker implements Worker {
   readonly peer: PeerId;

@@ -30,6 +30,8 @@ export interface TaskVerdictsParts {
   readonly random: Random;
   readonly records: TrackRecords;
   readonly self: Worker;
+  /** What a provider is called. */
+  readonly nameOf: (peer: PeerId) => string;
   readonly emit: (event: JobEvent) => void;
   /** A provider was caught: every job is to leave it. */
   readonly caught: (peer: PeerId, reason: string) => void;
@@ -279,7 +281,7 @@ export class TaskVerdicts {
   }
 
   async #settleAgain(task: TaskRun, records: readonly LeftOver[]): Promise<boolean> {
-    const { deals, files, goesOn, journal, settlement } = this.#parts;
+    const { deals, files, goesOn, nameOf, settlement } = this.#parts;
     const output = await files.read(task.outputName);
     if (output === undefined) return false;
     const hash = toHex(sha256(output));
@@ -288,13 +290,7 @@ export class TaskVerdicts {
       // What lies there may be another's that nobody has checked.
       if (deal === undefined || outputHash !== hash || !goesOn()) continue;
       if (!(await settlement.receipt(deal, task, proof))) continue;
-      await this.#verified(
-        task,
-        { peer: provider, name: journal.nameOf(provider) },
-        milliseconds,
-        msat,
-        output,
-      );
+      await this.#verified(task, { peer: provider, name: nameOf(provider) }, milliseconds, msat, output);
       return true;
     }
     return false;
