@@ -457,6 +457,7 @@ test("a render that is called off stops, and one that is removed leaves the page
   await cancel.click();
   await order.getByText("scene.glb at 1280×720, 1024 samples · cancelled").waitFor();
   await cancel.waitFor({ state: "detached" });
+  assert.deepEqual(await order.getByRole("alert").allTextContents(), []);
   const [job] = await alice.api.get<readonly { id: string; state: string }[]>("/jobs");
   assert.equal(job?.state, "cancelled");
   await alice.api.delete(`/jobs/${job?.id}`);

@@ -97,7 +97,8 @@ function Picture({ job }: { readonly job: JobView }) {
           </a>
         </p>
       )}
-      <Failure text={error ?? job.reason} />
+      {/* What was called off is no failure: its state says all. */}
+      <Failure text={error ?? (job.state === "cancelled" ? undefined : job.reason)} />
     </>
   );
 }
